@@ -1,0 +1,1 @@
+"""Text to a frozen syntax tree, and what can be checked on the tree alone."""
