@@ -39,8 +39,8 @@ def recip(x: ArrayLike) -> np.ndarray:
 
 
 def power(x: ArrayLike, exponent: ArrayLike) -> np.ndarray:
-    """max(x, 0) to a positive power that is not a whole number; whole powers are products."""
-    return np.power(np.maximum(x, 0.0), exponent)
+    """x to a positive exponent that is not a whole number, exp(exponent * log(x)), and 0 for x <= 0."""
+    return np.where(np.greater(x, 0.0), exp(np.multiply(exponent, log(x))), 0.0)
 
 
 def sigmoid(x: ArrayLike) -> np.ndarray:

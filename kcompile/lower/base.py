@@ -1,0 +1,39 @@
+"""What a target is and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kcompile.ir.circuit import Circuit
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of a lowering: its plain name and its text. Writing it is the driver's act."""
+
+    name: str
+    text: str
+
+
+class Target(Protocol):
+    """Lowers a circuit; `dialects` are the accepted spellings, the first is the default, empty when there is one."""
+
+    name: str
+    dialects: tuple[str, ...]
+
+    def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]: ...
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What a test bench needs beyond the circuit.
+
+    until: seconds, None for the circuit's own duration; max_step: seconds, None for a thousandth of it; rtol: relative
+    tolerance of the outside simulator.
+    """
+
+    dialect: str = ""
+    until: float | None = None
+    max_step: float | None = None
+    rtol: float = 1e-6

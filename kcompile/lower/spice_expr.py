@@ -1,0 +1,194 @@
+"""Laws as SPICE expressions that mean what `kcompile/ir/meaning.py` says, for every float64.
+
+No `^`, `**` or `pow`: ngspice gives (-2)^3 = 8. Whole powers are products. exp is the fourth power of exp(x/4), because
+ngspice cuts exp off at 1e99. A denominator that may be zero is guarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy
+
+from kcompile.ir import expr as law
+from kcompile.ir.device import DeviceModel
+
+MAX_REPEATED = 48
+"""Characters of an operand that is written several times; a longer one becomes a node of its own."""
+
+
+class SpicePrinter:
+    """Prints expressions of one device; `symbols` maps symbol names to text. Long operands become `helpers`."""
+
+    def __init__(self, model: DeviceModel, symbols: Mapping[str, str]) -> None:
+        self._symbols = symbols
+        self._intervals = {param.name: param.interval for param in model.params}
+        self.helpers: list[tuple[str, str]] = []
+        """(node, expression): voltages computed by sources of their own."""
+
+    def text(self, expr: sympy.Expr) -> str:
+        """Expression text."""
+        return self._sum(expr) if isinstance(expr, sympy.Add) else self._term(expr)
+
+    # ---- sums and products --------------------------------------------------------------------------------------------
+
+    def _sum(self, expr: sympy.Add) -> str:
+        plus = [a for a in expr.args if a.is_Symbol and a.name.startswith("V(")]
+        minus = [a for a in expr.args if (-a).is_Symbol and (-a).name.startswith("V(")]
+        pairs = list(zip(plus, minus, strict=False))
+        paired = {term for pair in pairs for term in pair}
+        parts = [f"+{self._voltage(a.name, (-b).name)}" for a, b in pairs]
+        for term in expr.args:
+            if term in paired:
+                continue
+            coefficient, rest = term.as_coeff_Mul()
+            if coefficient.is_Number and coefficient < 0:
+                positive = -coefficient * rest
+                parts.append(f"-{self._term(positive)}")
+            else:
+                parts.append(f"+{self._term(term)}")
+        parts.sort(key=lambda part: part[0] == "-")  # a sum starts with a positive term where it has one
+        joined = "".join(parts)
+        return joined[1:] if joined[0] == "+" else joined
+
+    def _voltage(self, a: str, b: str) -> str:
+        return f"v({self._symbols[a][2:-1]},{self._symbols[b][2:-1]})"
+
+    def _term(self, expr: sympy.Expr) -> str:
+        if not isinstance(expr, sympy.Mul):
+            return self._factor(expr)
+        coefficient, _ = expr.as_coeff_Mul()
+        if coefficient == -1:
+            return f"-{self._term(-expr)}" if isinstance(-expr, sympy.Mul) else f"-{self._factor(-expr)}"
+        above, below = [], []
+        for factor in expr.args:
+            if isinstance(factor, law.recip) and self._is_safe(factor.args[0]):
+                below.append(self._factor(factor.args[0]))
+            else:
+                above.append(self._factor(factor))
+        return "*".join(above or ["1"]) + "".join(f"/{factor}" for factor in below)
+
+    def _factor(self, expr: sympy.Expr) -> str:
+        """Text that can stand beside any operator."""
+        if expr.is_Number:
+            value = float(expr)
+            return f"{value:.17g}" if value >= 0 else f"({value:.17g})"
+        if expr.is_Symbol:
+            return self._symbols[expr.name]
+        if isinstance(expr, sympy.Pow):
+            base = self._operand(expr.base)
+            return "(" + "*".join([base] * int(expr.exp)) + ")"
+        if isinstance(expr, sympy.Add | sympy.Mul):
+            return f"({self.text(expr)})"
+        return self._function(expr)
+
+    def _operand(self, expr: sympy.Expr) -> str:
+        """Factor that may be repeated: long ones are computed once, on a node."""
+        text = self._factor(expr)
+        if len(text) <= MAX_REPEATED:
+            return text
+        for node, known in self.helpers:
+            if known == text:
+                return f"v({node})"
+        node = f"t_{len(self.helpers)}"
+        self.helpers.append((node, text))
+        return f"v({node})"
+
+    # ---- functions ----------------------------------------------------------------------------------------------------
+
+    def _function(self, expr: sympy.Expr) -> str:
+        args = expr.args
+        match law.OPERATOR_OF[type(expr)]:
+            case "recip":
+                if self._is_safe(args[0]):
+                    return f"(1/{self._factor(args[0])})"
+                x = self._operand(args[0])
+                return f"(abs({x})<1e-300 ? ({x}<0 ? -1e300 : 1e300) : 1/{x})"
+            case "exp":
+                return self._exp(self.text(args[0]))
+            case "log":
+                return f"ln(max({self.text(args[0])},1e-300))"
+            case "sqrt":
+                return f"sqrt(max({self.text(args[0])},0))"
+            case "power":
+                x = self._operand(args[0])
+                return f"({x}>0 ? {self._exp(f'{self._factor(args[1])}*ln(max({x},1e-300))')} : 0)"
+            case "tanh" | "sin" | "cos" | "atan" | "abs" as name:
+                return f"{name}({self.text(args[0])})"
+            case "sign":
+                return f"sgn({self.text(args[0])})"
+            case "sigmoid":
+                return f"(1/(1+{self._exp(f'-{self._factor(args[0])}')}))"
+            case "softplus":
+                x = self._operand(args[0])
+                small = f"exp(-abs({x}))"
+                # log(1 + y) = 2 atanh(y / (2 + y)) keeps its digits for small y.
+                return f"(max({x},0)+2*atanh({small}/(2+{small})))"
+            case "relu":
+                return f"max({self.text(args[0])},0)"
+            case "leaky_relu":
+                x = self._operand(args[0])
+                return f"({x}>0 ? {x} : {self._factor(args[1])}*{x})"
+            case "min" | "max" as name:
+                return f"{name}({self.text(args[0])},{self.text(args[1])})"
+            case "select":
+                return f"({self._condition(args[0])} ? {self._factor(args[1])} : {self._factor(args[2])})"
+        return f"({self._condition(expr)} ? 1 : 0)"
+
+    def _exp(self, exponent: str) -> str:
+        quarter = f"exp(min({exponent},709)/4)"
+        if len(quarter) > 2 * MAX_REPEATED:
+            node = f"t_{len(self.helpers)}"
+            self.helpers.append((node, quarter))
+            quarter = f"v({node})"
+        return "(" + "*".join([quarter] * 4) + ")"
+
+    def _condition(self, expr: sympy.Expr) -> str:
+        sign = {law.lt: "<", law.le: "<=", law.eq: "==", law.ne: "!="}.get(type(expr))
+        if sign:
+            return f"{self._factor(expr.args[0])}{sign}{self._factor(expr.args[1])}"
+        if isinstance(expr, law.both | law.either):
+            name = "min" if isinstance(expr, law.both) else "max"
+            return f"{name}({self._truth(expr.args[0])},{self._truth(expr.args[1])})>0.5"
+        if isinstance(expr, law.negate):
+            return f"{self._truth(expr.args[0])}<0.5"
+        return f"{self._factor(expr)}!=0"
+
+    def _truth(self, expr: sympy.Expr) -> str:
+        return f"({self._condition(expr)} ? 1 : 0)"
+
+    def _is_safe(self, expr: sympy.Expr) -> bool:
+        """Whether an expression provably stays away from zero by more than the guard."""
+        return self._sign(expr) != 0
+
+    def _sign(self, expr: sympy.Expr) -> int:
+        """1 or -1 when an expression is surely above 1e-30 or below -1e-30 in circuits of this world, else 0."""
+        if expr.is_Number:
+            value = float(expr)
+            return 0 if abs(value) < 1e-30 else 1 if value > 0 else -1
+        if expr.is_Symbol:
+            interval = self._intervals.get(expr.name)
+            if interval is None:
+                return 0
+            if interval.lower > 0 or (interval.lower == 0 and not interval.lower_closed):
+                return 1
+            return -1 if interval.upper < 0 or (interval.upper == 0 and not interval.upper_closed) else 0
+        if isinstance(expr, law.exp | law.sigmoid):
+            return 0
+        if isinstance(expr, sympy.Mul | sympy.Pow):
+            factors = expr.args if isinstance(expr, sympy.Mul) else (expr.base,) * int(expr.exp)
+            product = 1
+            for factor in factors:
+                product *= self._sign(factor)
+            return product
+        if isinstance(expr, sympy.Add):
+            signs = {self._sign(a) or (1 if self._not_negative(a) else 0) for a in expr.args}
+            return 1 if signs == {1} and any(self._sign(a) == 1 for a in expr.args) else -1 if signs == {-1} else 0
+        return 0
+
+    def _not_negative(self, expr: sympy.Expr) -> bool:
+        if isinstance(expr, sympy.Pow):
+            return int(expr.exp) % 2 == 0
+        if isinstance(expr, law.exp | law.sigmoid | law.softplus | law.relu | law.abs_ | law.sqrt | law.power):
+            return True
+        return isinstance(expr, sympy.Mul) and all(self._sign(a) == 1 or self._not_negative(a) for a in expr.args)

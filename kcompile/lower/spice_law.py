@@ -1,0 +1,109 @@
+"""How one law is written in SPICE: as a native element where it is linear, else as a subcircuit of behavioural sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy
+
+from kcompile.ir import expr as law
+from kcompile.ir.device import DeviceModel
+from kcompile.ir.expr import potential
+from kcompile.lower.spice_expr import SpicePrinter
+from kcompile.lower.spice_names import Namespace, plain
+
+
+@dataclass(frozen=True)
+class Element:
+    """A native element: its letter, the terminals in the order of its card, its value as an expression of parameters."""
+
+    letter: str
+    terminals: tuple[str, ...]
+    value: sympy.Expr
+
+
+@dataclass(frozen=True)
+class LawSubcircuit:
+    """A law as a subcircuit: terminals in order, further ports (gate, waveforms), parameter names, cards."""
+
+    name: str
+    ports: tuple[str, ...]
+    params: tuple[tuple[str, str], ...]
+    """(source name, netlist name)."""
+    gated: bool
+    cards: tuple[str, ...]
+    initials: tuple[str, ...]
+    """Netlist nodes that hold the inner states, in the order of the model."""
+
+
+def native_element(model: DeviceModel) -> Element | None:
+    """R, C or G card that is the whole law, or None.
+
+    R: I = V(a, b) / r. C: a charge alone. G: a current linear in one voltage.
+    """
+    if model.states or model.waveforms:
+        return None
+    currents, charges = model.law.currents, model.law.capacitances
+    if not currents and len(charges) == 1:
+        return Element("C", (charges[0].start, charges[0].stop), charges[0].value)
+    if charges or len(currents) != 1:
+        return None
+    branch = currents[0]
+    slopes = {t: sympy.diff(branch.value, potential(t)) for t in model.terminals}
+    slopes = {t: s for t, s in slopes.items() if s != 0}
+    potentials = {potential(t) for t in model.terminals}
+    if not 1 <= len(slopes) <= 2 or any(s.free_symbols & potentials for s in slopes.values()):
+        return None
+    plus, minus = next(iter(slopes)), [*slopes, "gnd"][1]
+    gain = slopes[plus]
+    voltage = potential(plus) - potential(minus)
+    if sympy.expand(branch.value - gain * voltage) != 0:
+        return None
+    if {plus, minus} == {branch.start, branch.stop}:
+        conductance = gain if plus == branch.start else -gain
+        if isinstance(conductance, law.recip):
+            return Element("R", (branch.start, branch.stop), conductance.args[0])
+    return Element("G", (branch.start, branch.stop, plus, minus), gain)
+
+
+def law_subcircuit(model: DeviceModel, top: str, gated: bool, space: Namespace) -> LawSubcircuit:
+    """Subcircuit of a law; `gated` ones multiply every current and rate by the voltage of their `gate` port."""
+    local = Namespace(["gate", "t"])
+    terminals = {name: local.claim(name) for name in model.terminals}
+    states = {state.name: local.claim(f"state_{state.name}") for state in model.states}
+    waves = {param.name: local.claim(f"wave_{param.name}") for param in model.waveforms}
+    names = Namespace()
+    params = {param.name: names.claim(param.name) for param in model.params if param.waveform is None}
+    symbols = {f"V({name})": f"v({node})" for name, node in terminals.items()}
+    symbols |= {name: f"v({node})" for name, node in {**states, **waves}.items()}
+    symbols |= {name: f"{{{text}}}" for name, text in params.items()}
+    printer = SpicePrinter(model, symbols)
+    node_of = {**terminals, "gnd": "0"}
+    gate = "v(gate)*" if gated else ""
+    cards = []
+    for k, branch in enumerate(model.law.currents):
+        body = printer.text(branch.value)
+        cards.append(f"B{k} {node_of[branch.start]} {node_of[branch.stop]} i={gate}{_bracket(body) if gate else body}")
+    for k, branch in enumerate(model.law.capacitances):
+        cards.append(f"C{k} {node_of[branch.start]} {node_of[branch.stop]} {{{SpicePrinter(model, params).text(branch.value)}}}")
+    for k, (state, rate) in enumerate(zip(model.states, model.law.rates, strict=True)):
+        # A state is the voltage on one farad charged by its rate: dv/dt = rate.
+        node = states[state.name]
+        body = printer.text(rate)
+        cards += [f"Cs{k} {node} 0 1", f"Bs{k} 0 {node} i={gate}{_bracket(body) if gate else body}"]
+    for state, initial in zip(model.states, model.law.initials, strict=True):
+        cards.append(f".ic v({states[state.name]})={{{SpicePrinter(model, params).text(initial)}}}")
+    cards += [f"Bt{k} {node} 0 v={text}" for k, (node, text) in enumerate(printer.helpers)]
+    ports = (*terminals.values(), *(("gate",) if gated else ()), *waves.values())
+    name = space.claim(f"{top}_{plain(model.name)}{'_gated' if gated else ''}")
+    return LawSubcircuit(name, ports, tuple(params.items()), gated, tuple(cards), tuple(states.values()))
+
+
+def _bracket(text: str) -> str:
+    return f"({text})"
+
+
+def free_parameter(value: sympy.Expr) -> str | None:
+    """Name of the parameter an element's value is, when it is one outright."""
+    return value.name if value.is_Symbol else None
+

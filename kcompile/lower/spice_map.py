@@ -1,0 +1,79 @@
+"""The map from netlist names to source names and lines: one entry per bank, with a rule for its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kcompile.diagnostics import Span
+from kcompile.ir.circuit import Circuit, InstanceTable
+from kcompile.ir.names import Path
+from kcompile.lower.spice_names import NetlistNames
+
+
+def map_view(circuit: Circuit, names: NetlistNames, letters: Mapping[int, str], ports: list[str],
+             parameters: Mapping[str, str | None]) -> dict[str, object]:
+    """JSON-ready map. In a rule `{i}` is the row, `{0}`, `{1}` its subscripts; `places` lists folded statements."""
+    nodes = []
+    for bank, base in zip(circuit.nodes.banks, names.node_bases, strict=True):
+        first = names.nodes[bank.first]
+        entry: dict[str, object] = {"netlist": first if first == base else _rule(base, bank.path, bank.count), "count": bank.count}
+        nodes.append({**entry, **_source(bank.path, bank.count), "place": _place(bank.span)})
+    instances = [_instances(table, names.row(table), letters[id(table)], circuit) for table in circuit.tables]
+    return {"format": 1, "circuit": circuit.name, "ports": ports, "nodes": nodes, "instances": instances,
+            "parameters": {name: text for name, text in parameters.items() if text is not None}}
+
+
+def _instances(table: InstanceTable, row: str, letter: str, circuit: Circuit) -> dict[str, object]:
+    entry: dict[str, object] = {"netlist": letter + row.replace("%.0s", "").replace("%d", "{i}"), "count": table.count, "model": table.model.name}
+    entry |= _source(table.path, table.count)
+    if table.phase is not None:
+        entry["phase"] = circuit.phases[table.phase].name
+    entry["place"] = _place(table.span)
+    if table.origin is not None and table.span is not None:
+        lines = [table.span.source.position(int(start))[0] for start in table.origin]
+        entry["lines"] = _compress(np.array(lines))
+    return entry
+
+
+def _rule(base: str, path: Path, count: int) -> str:
+    width = sum(s.index.shape[1] if s.index is not None else len(s.extents) for s in path)
+    return base + "".join(f"_{{{k}}}" for k in range(width))
+
+
+def _source(path: Path, count: int) -> dict[str, object]:
+    """Source rule, and the extents or columns its subscripts run over."""
+    parts, columns, k = [], [], 0
+    for segment in path:
+        width = segment.index.shape[1] if segment.index is not None else len(segment.extents)
+        subscripts = ",".join(f"{{{k + j}}}" for j in range(width))
+        text = segment.text if isinstance(segment.text, str) else "{name}"
+        parts.append(f"{text}[{subscripts}]" if width else text)
+        if segment.index is not None:
+            columns += [_compress(segment.index[:, j]) for j in range(width)]
+        elif segment.extents:
+            rows = np.unravel_index(np.arange(count) % int(np.prod(segment.extents)), segment.extents)
+            regular = len(path) == 1 or all(s.index is None and not s.extents for s in path if s is not segment)
+            columns += [{"extent": e} for e in segment.extents] if regular else [_compress(c) for c in rows]
+        k += width
+    found: dict[str, object] = {"source": ".".join(parts)}
+    if columns:
+        found["subscripts"] = columns
+    texts = next((s.text for s in path if not isinstance(s.text, str)), None)
+    if texts is not None:
+        found["names"] = list(texts)
+    return found
+
+
+def _compress(column: np.ndarray) -> object:
+    """A column as start, step and count where it is regular, as a list otherwise."""
+    column = np.asarray(column, dtype=np.int64)
+    steps = np.unique(np.diff(column))
+    if len(column) > 2 and len(steps) == 1:
+        return {"start": int(column[0]), "step": int(steps[0]), "count": len(column)}
+    return column.tolist()
+
+
+def _place(span: Span | None) -> str | None:
+    return str(span) if span is not None else None

@@ -1,0 +1,95 @@
+"""Source names to names every SPICE reads: lower case, `[a-z_][a-z0-9_]*`, at most 128 characters, none twice.
+
+SPICE folds case, so `Net1` and `NET1` would be one node; a name that would clash gets a tail hashed from the source name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from kcompile.ir.circuit import Circuit, InstanceTable
+from kcompile.ir.names import bank_name
+
+MAX_LENGTH = 128
+
+_RESERVED = frozenset(
+    "gnd gnd! 0 time temp temper hertz m dtemp pi e c i v q f boltz echarge kelvin planck abs acos acosh and asin asinh "
+    "atan atanh ceil cos cosh db ddt exp floor if int limit ln log log10 max min not nint or pow pwl pwr rand sgn sign sin "
+    "sinh sqrt stp tan tanh ternary_fcn u u2 unif uramp var vec const all defaultscale true false yes no params".split())
+_TRAILING = re.compile(r"_[0-9]+$")
+
+
+def plain(source: str) -> str:
+    """Name with every other character folded into `_`: `x[2,5]` -> `x_2_5`."""
+    folded = re.sub(r"[^a-z0-9]+", "_", source.lower()).strip("_")
+    return folded if folded[:1].isalpha() else f"n_{folded}"
+
+
+class Namespace:
+    """Gives out names that do not clash. Bases of banks are told apart so that base_3 of one is never a name of another."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._bases: set[str] = set(taken)
+        self._prefixes: set[str] = {prefix for name in taken for prefix in _prefixes(name)}
+
+    def claim(self, source: str) -> str:
+        """A free name for a source name."""
+        name = plain(source)
+        tail = hashlib.sha256(source.encode()).hexdigest()
+        length = 6
+        short = name if len(name) <= MAX_LENGTH - 24 else f"{name[: MAX_LENGTH - 64]}_h{tail[:16]}"
+        candidate = short
+        while self._clashes(candidate):
+            candidate = f"{short}_h{tail[:length]}"
+            length += 2
+        self._bases.add(candidate)
+        self._prefixes.update(_prefixes(candidate))
+        return candidate
+
+    def _clashes(self, name: str) -> bool:
+        prefixes = _prefixes(name)
+        return name in self._prefixes or any(prefix in self._bases or prefix in _RESERVED for prefix in prefixes)
+
+
+def _prefixes(name: str) -> list[str]:
+    """The name, and what is left of it when trailing `_3` are taken off one by one."""
+    found = [name]
+    while (shorter := _TRAILING.sub("", found[-1])) != found[-1]:
+        found.append(shorter)
+    return found
+
+
+class NetlistNames:
+    """Names of one circuit in its netlist: `nodes[n]` for node n, a base for each instance bank."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        space = Namespace()
+        self.nodes: list[str] = ["0"]
+        self.node_bases: list[str] = []
+        for bank in circuit.nodes.banks:
+            base = space.claim(bank_name(bank.path))
+            self.node_bases.append(base)
+            if bank.count == 1 and all(s.index is None and not s.extents for s in bank.path):
+                self.nodes.append(base)
+            else:
+                self.nodes += [f"{base}_{i}" for i in range(bank.count)] if _flat(bank.path) else \
+                    [f"{base}_{_subscripts(circuit.nodes.names[bank.first + i])}" for i in range(bank.count)]
+        self.space = space
+        elements = Namespace()
+        self.tables: dict[int, str] = {id(table): elements.claim(table.bank) for table in circuit.tables}
+
+    def row(self, table: InstanceTable) -> str:
+        """Format of the names of a bank's rows, with one `%d` for the row; the bare name where there is one row."""
+        base = self.tables[id(table)]
+        scalar = table.count == 1 and all(s.index is None and not s.extents for s in table.path)
+        return f"{base}%.0s" if scalar else f"{base}_%d"
+
+
+def _flat(path) -> bool:
+    return all(s.index is None for s in path) and sum(len(s.extents) for s in path) == 1
+
+
+def _subscripts(name: str) -> str:
+    return "_".join(re.findall(r"(?<=[\[,])[0-9]+", name))

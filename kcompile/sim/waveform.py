@@ -1,0 +1,137 @@
+"""Waveforms of sources as functions of time: value, rate, and the instants where the rate jumps.
+
+The formulas are SPICE's (PULSE, SIN, PWL, EXP), so that both simulators see one source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcompile.ir.circuit import Wave
+
+MAX_CORNERS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Waveforms of one kind, evaluated together."""
+
+    wave: Wave
+
+    def value(self, time: float) -> np.ndarray:
+        """float64[n] at a time in seconds."""
+        return _VALUE[self.wave.kind](self.wave.arguments.T, time)
+
+    def rate(self, time: float, ahead: float) -> np.ndarray:
+        """float64[n], derivative per second within a smooth piece that contains `time`; `ahead` is inside that piece.
+
+        At a corner the two one-sided rates differ; `ahead` says which piece is meant.
+        """
+        return _RATE[self.wave.kind](self.wave.arguments.T, time, ahead)
+
+    def corners(self, stop: float) -> np.ndarray:
+        """Instants in (0, stop) at which a rate jumps, sorted, float64."""
+        found = [_corners(self.wave.kind, row, stop) for row in np.unique(self.wave.arguments, axis=0)]
+        every = np.unique(np.concatenate(found)) if found else np.zeros(0)
+        return every[(every > 0) & (every < stop)]
+
+
+def _pulse_phase(a: np.ndarray, time: float) -> np.ndarray:
+    since = time - a[2]
+    period = a[6]
+    with np.errstate(invalid="ignore"):
+        return np.where((since >= 0) & np.isfinite(period), np.mod(since, np.where(np.isfinite(period), period, 1.0)), since)
+
+
+def _pulse(a: np.ndarray, time: float) -> np.ndarray:
+    v1, v2, _, rise, fall, width, _ = a
+    s = _pulse_phase(a, time)
+    up = v1 + (v2 - v1) * np.clip(s / rise, 0.0, 1.0)
+    # The top may last for ever; inf - inf must not appear.
+    down = np.where(np.isfinite(width), np.clip((s - rise - np.where(np.isfinite(width), width, 0.0)) / fall, 0.0, 1.0), 0.0)
+    return up + (v1 - v2) * down
+
+
+def _pulse_rate(a: np.ndarray, time: float, ahead: float) -> np.ndarray:
+    v1, v2, _, rise, fall, width, _ = a
+    s = _pulse_phase(a, ahead)
+    top = rise + width
+    return np.where((s > 0) & (s < rise), (v2 - v1) / rise, np.where((s > top) & (s < top + fall), (v1 - v2) / fall, 0.0))
+
+
+def _sin(a: np.ndarray, time: float) -> np.ndarray:
+    offset, amplitude, frequency, delay, damping, phase = a
+    since = np.maximum(time - delay, 0.0)
+    return offset + amplitude * np.exp(-since * damping) * np.sin(2 * np.pi * frequency * since + np.deg2rad(phase))
+
+
+def _sin_rate(a: np.ndarray, time: float, ahead: float) -> np.ndarray:
+    _, amplitude, frequency, delay, damping, phase = a
+    since = np.maximum(time - delay, 0.0)
+    angle = 2 * np.pi * frequency * since + np.deg2rad(phase)
+    rate = amplitude * np.exp(-since * damping) * (2 * np.pi * frequency * np.cos(angle) - damping * np.sin(angle))
+    return np.where(ahead > delay, rate, 0.0)
+
+
+def _exp(a: np.ndarray, time: float) -> np.ndarray:
+    v1, v2, rise_delay, rise_tau, fall_delay, fall_tau = a
+    up = -np.expm1(-np.maximum(time - rise_delay, 0.0) / rise_tau)
+    down = -np.expm1(-np.maximum(time - fall_delay, 0.0) / fall_tau)
+    return v1 + (v2 - v1) * up + (v1 - v2) * down
+
+
+def _exp_rate(a: np.ndarray, time: float, ahead: float) -> np.ndarray:
+    v1, v2, rise_delay, rise_tau, fall_delay, fall_tau = a
+    up = np.where(ahead > rise_delay, np.exp(-np.maximum(time - rise_delay, 0.0) / rise_tau) / rise_tau, 0.0)
+    down = np.where(ahead > fall_delay, np.exp(-np.maximum(time - fall_delay, 0.0) / fall_tau) / fall_tau, 0.0)
+    return (v2 - v1) * (up - down)
+
+
+def _pwl_piece(a: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the last point at or before `time` (-1 before the first), and the times."""
+    times = a[::2]
+    return (times <= time).sum(axis=0) - 1, times
+
+
+def _pwl(a: np.ndarray, time: float) -> np.ndarray:
+    k, times = _pwl_piece(a, time)
+    values = a[1::2]
+    last = len(times) - 1
+    columns = np.arange(a.shape[1])
+    i, j = np.clip(k, 0, last), np.clip(k + 1, 0, last)
+    span = np.where(times[j, columns] > times[i, columns], times[j, columns] - times[i, columns], 1.0)
+    part = np.clip((time - times[i, columns]) / span, 0.0, 1.0)
+    return np.where(k < 0, values[0], values[i, columns] + (values[j, columns] - values[i, columns]) * part)
+
+
+def _pwl_rate(a: np.ndarray, time: float, ahead: float) -> np.ndarray:
+    k, times = _pwl_piece(a, ahead)
+    values = a[1::2]
+    last = len(times) - 1
+    columns = np.arange(a.shape[1])
+    i, j = np.clip(k, 0, last), np.clip(k + 1, 0, last)
+    span = np.where(times[j, columns] > times[i, columns], times[j, columns] - times[i, columns], 1.0)
+    return np.where((k < 0) | (k >= last), 0.0, (values[j, columns] - values[i, columns]) / span)
+
+
+_VALUE = {"dc": lambda a, time: np.array(a[0]), "pulse": _pulse, "sin": _sin, "exp": _exp, "pwl": _pwl}
+_RATE = {"dc": lambda a, time, ahead: np.zeros(a.shape[1]), "pulse": _pulse_rate, "sin": _sin_rate, "exp": _exp_rate,
+         "pwl": _pwl_rate}
+
+
+def _corners(kind: str, row: np.ndarray, stop: float) -> np.ndarray:
+    if kind == "pulse":
+        _, _, delay, rise, fall, width, period = row
+        edges = delay + np.array([0.0, rise, rise + width, rise + width + fall])
+        edges = edges[np.isfinite(edges)]
+        if not np.isfinite(period) or delay >= stop:
+            return edges
+        repeats = np.arange(min(int((stop - delay) / period) + 1, MAX_CORNERS // 4))
+        return (edges[None, :] + repeats[:, None] * period).reshape(-1)
+    if kind == "sin":
+        return row[3:4]
+    if kind == "exp":
+        return row[[2, 4]][np.isfinite(row[[2, 4]])]
+    return row[::2] if kind == "pwl" else np.zeros(0)
