@@ -1,0 +1,1 @@
+"""Confirmation by outside tools: one file per tool, each with a clear message when it is not installed."""

@@ -1,0 +1,54 @@
+"""ngspice's raw files, read by their labels: version 46 adds a `Command:` line that 39 does not have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """Vectors of one transient run: `time` first; values float64[points, names]."""
+
+    names: tuple[str, ...]
+    values: np.ndarray
+
+    @property
+    def time(self) -> np.ndarray:
+        return self.values[:, 0]
+
+    def columns(self, names: tuple[str, ...]) -> np.ndarray:
+        """float64[points, len(names)]; names in lower case, `KeyError` for one that is not there."""
+        place = {name: k for k, name in enumerate(self.names)}
+        return self.values[:, [place[name] for name in names]]
+
+
+def read_raw(path: Path) -> Raw:
+    """First plot of a binary raw file; raises `ValueError` saying what is wrong with it."""
+    data = np.fromfile(path, dtype=np.uint8)
+    head, found, _ = data.tobytes().partition(b"Binary:\n")
+    if not found:
+        raise ValueError("the raw file has no `Binary:` section")
+    count = points = None
+    names: list[str] = []
+    in_variables = False
+    for line in head.decode("ascii", "replace").split("\n"):
+        label, _, rest = line.partition(":")
+        if in_variables and line.startswith("\t"):
+            names.append(line.split("\t")[2].lower())
+        elif label == "Variables":
+            in_variables = True
+        elif label == "No. Variables":
+            count = int(rest)
+        elif label == "No. Points":
+            points = int(rest)
+        elif label == "Flags" and "complex" in rest:
+            raise ValueError("the raw file holds complex vectors")
+    if not count or points is None or len(names) != count or names[0] != "time":
+        raise ValueError("the head of the raw file is not that of a transient run")
+    body = data[len(head) + len(found) :]
+    whole = min(points, len(body) // (8 * count))
+    values = np.frombuffer(body[: whole * 8 * count].tobytes(), dtype="<f8").reshape(whole, count)
+    return Raw(tuple(names), values)
