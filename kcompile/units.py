@@ -138,6 +138,6 @@ def format_engineering(value: float, unit: str = "", digits: int = 4) -> str:
     if value == 0 or not math.isfinite(value) or not unit:
         return f"{value:.{digits}g} {unit}".rstrip()
     for prefix, factor in sorted({**PREFIXES, "": 1.0}.items(), key=lambda item: -item[1]):
-        if abs(value) >= factor:
+        if abs(value) >= factor * (1 - 10.0**-digits / 2):  # 999.99 ps reads 1 ns
             return f"{value / factor:.{digits}g} {prefix}{unit}"
     return f"{value:.{digits}g} {unit}"

@@ -7,9 +7,45 @@ from dataclasses import replace
 
 import numpy as np
 
-from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest, printable
+from kcompile.diagnostics import Diagnostic, Reporter, UsageError, accepted, nearest, printable
+from kcompile.inputs import read_quantity
 from kcompile.ir.circuit import Circuit, InstanceTable, SharedParam, frozen
 from kcompile.ir.device import Interval
+from kcompile.syntax import nodes
+from kcompile.syntax.infer import word_type
+from kcompile.units import REAL, Dimension
+
+Settings = Mapping[str, float | str]
+"""Values by parameter name; a text may carry a unit, a number is in SI units."""
+
+
+def split_settings(top: nodes.Circuit, settings: Settings) -> tuple[dict[str, float], Settings]:
+    """(values of parameters that the top circuit declares, all others); the first decide extents and loops."""
+    declared = {item.name.id: item for item in top.items if isinstance(item, nodes.Param)}
+    first = {name: _value(name, value, word_type(declared[name].dimension, Reporter()).dimension or REAL)
+             for name, value in settings.items() if name in declared}
+    return first, {name: value for name, value in settings.items() if name not in declared}
+
+
+def assign_settings(circuit: Circuit, settings: Settings) -> Circuit:
+    """Circuit with parameters set by full name, each to one value for all its rows."""
+    if not settings:
+        return circuit
+    known = _dimensions(circuit)
+    return assign(circuit, {name: np.asarray(_value(name, value, known.get(name, REAL)) if name in known else 0.0)
+                            for name, value in settings.items()})
+
+
+def _dimensions(circuit: Circuit) -> dict[str, Dimension]:
+    found = {one.name: one.dimension for one in circuit.shared}
+    for table in circuit.tables:
+        for bank, _ in table.rows_by_bank():
+            found.update({f"{bank}.{param.name}": param.dimension for param in table.model.params})
+    return found
+
+
+def _value(name: str, value: float | str, dimension: Dimension) -> float:
+    return read_quantity(value, dimension, f"`{printable(name, 80)}`") if isinstance(value, str) else float(value)
 
 
 def assign(circuit: Circuit, values: Mapping[str, np.ndarray]) -> Circuit:

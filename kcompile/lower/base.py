@@ -17,10 +17,15 @@ class Artifact:
 
 
 class Target(Protocol):
-    """Lowers a circuit; `dialects` are the accepted spellings, the first is the default, empty when there is one."""
+    """Lowers a circuit.
+
+    dialects: accepted spellings, the first is the default, empty when there is one; needs_end: whether the files hold a
+    test bench, which needs a time to simulate.
+    """
 
     name: str
     dialects: tuple[str, ...]
+    needs_end: bool
 
     def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]: ...
 

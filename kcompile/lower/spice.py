@@ -21,7 +21,7 @@ from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.render import Card, render
 from kcompile.lower.spice_law import Element, LawSubcircuit, free_parameter, law_subcircuit, native_element
 from kcompile.lower.spice_map import map_view
-from kcompile.lower.spice_names import NetlistNames, plain
+from kcompile.lower.spice_names import Namespace, NetlistNames, plain
 
 MAX_PARAMETERS = 256
 """Shared arrays up to this size are parameters of the subcircuit; larger ones are written as numbers, because ngspice
@@ -53,6 +53,7 @@ class SpiceTarget:
 
     name = "spice"
     dialects = ("ngspice", "xyce")
+    needs_end = True
 
     def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]:
         return build_netlist(circuit, options).artifacts
@@ -87,7 +88,7 @@ class _NetlistBuilder:
         self._gates = [self._names.space.claim(f"gate_{phase.name}") for phase in circuit.phases]
         self._laws: dict[tuple[int, bool], LawSubcircuit] = {}
         self._elements: dict[int, Element | None] = {id(model): native_element(model) for model in circuit.models}
-        self._law_space = self._names.space.__class__([self._top])
+        self._law_space = Namespace([self._top])
         self._node_text = np.array(self._names.nodes, dtype=object)
 
     def build(self) -> Netlist:

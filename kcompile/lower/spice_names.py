@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import cached_property
 
 from kcompile.ir.circuit import Circuit, InstanceTable
 from kcompile.ir.names import bank_name
@@ -65,6 +66,7 @@ class NetlistNames:
     """Names of one circuit in its netlist: `nodes[n]` for node n, a base for each instance bank."""
 
     def __init__(self, circuit: Circuit) -> None:
+        self._circuit = circuit
         space = Namespace()
         self.nodes: list[str] = ["0"]
         self.node_bases: list[str] = []
@@ -79,6 +81,19 @@ class NetlistNames:
         self.space = space
         elements = Namespace()
         self.tables: dict[int, str] = {id(table): elements.claim(table.bank) for table in circuit.tables}
+
+    def place(self, name: str) -> str | None:
+        """Source place of a netlist name as a simulator says it: `v(xtop.h_3)`, `b.xtop.xw1_3.b0`; None when unknown."""
+        for part in name.split("."):
+            for shorter in (*_prefixes(part), *_prefixes(part[1:])):
+                if shorter in self._places:
+                    return self._places[shorter]
+        return None
+
+    @cached_property
+    def _places(self) -> dict[str, str]:
+        found = {base: str(bank.span) for bank, base in zip(self._circuit.nodes.banks, self.node_bases, strict=True) if bank.span}
+        return found | {self.tables[id(table)]: str(table.span) for table in self._circuit.tables if table.span}
 
     def row(self, table: InstanceTable) -> str:
         """Format of the names of a bank's rows, with one `%d` for the row; the bare name where there is one row."""

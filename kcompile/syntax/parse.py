@@ -147,7 +147,7 @@ def _unwind(machine: Any, wanted: set[str]) -> int:
 def _expected(machine: Any) -> set[str]:
     """Terminals the parser would take now."""
     state = machine.parser_state
-    return {name for name in state.parse_conf.states[state.state_stack[-1]] if name.isupper() or name[0] in "_$"}
+    return {name for name in state.parse_conf.states[state.state_stack[-1]] if name.isupper() or name[0] == "$"}
 
 
 def _accepts(machine: Any, token: lark.Token) -> bool:

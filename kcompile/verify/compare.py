@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from kcompile.diagnostics import SimulatorFailed
+from kcompile.diagnostics import Diagnostic, SimulatorFailed, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
 from kcompile.lower.spice import Netlist, build_netlist
@@ -17,7 +17,8 @@ from kcompile.verify.run_ngspice import Run
 
 REFERENCE_RTOL = 1e-10
 MIN_STEPS = 500
-MAX_STEPS = 200_000
+MAX_STEPS = 400_000
+MAX_FACTOR = 16
 MAX_VALUES = 60_000_000
 """Recorded values (points times waveforms) up to which the step is still halved."""
 
@@ -43,7 +44,7 @@ class Report:
     """Outcome of a verification.
 
     full_scale: volts, largest minus smallest node voltage of the native reference (1 when nothing moves); attempts:
-    coarse first; order: observed order of convergence between the last two.
+    coarse first; order: observed order of convergence between the last two, None where both are at the floor of rounding.
     """
 
     circuit: str
@@ -60,35 +61,61 @@ class Report:
 
     @property
     def order(self) -> float | None:
-        """log2 of the ratio of the last two errors; None where both are at the floor of rounding."""
-        coarse, fine = self.attempts[-2].worst, self.attempts[-1].worst
-        return float(np.log2(coarse / fine)) if fine > 1e-12 and coarse > 0 else None
+        """Slope of the last two errors over their steps, in logarithms."""
+        if len(self.attempts) < 2:
+            return None
+        coarse, fine = self.attempts[-2:]
+        if fine.worst <= 1e-12 or coarse.worst == 0:
+            return None
+        return float(np.log(coarse.worst / fine.worst) / np.log(coarse.max_step / fine.max_step))
 
 
-Simulator = Callable[[Deck, Netlist, float], Run]
-"""Runs a deck up to a time; the netlist says which vectors to expect."""
+class Simulator(Protocol):
+    """Runs a deck up to a time; the netlist says which vectors to expect. `version` names the program that answers."""
+
+    name: str
+
+    def version(self) -> str: ...
+
+    def __call__(self, deck: Deck, netlist: Netlist, until: float) -> Run: ...
 
 
-def compare(circuit: Circuit, simulator: Simulator, tool: str, *, until: float | None, tolerance: float,
-            rtol: float = REFERENCE_RTOL, steps: int | None = None) -> Report:
-    """Report of native against `simulator`; the step is halved until the tolerance is met or halving no longer helps.
+def compare(circuit: Circuit, simulator: Simulator, *, until: float | None, tolerance: float, rtol: float = REFERENCE_RTOL,
+            steps: int | None = None) -> Report:
+    """Report of native against `simulator`; the step is cut until the tolerance is met or cutting no longer helps.
 
-    steps: number of largest steps of the first run, chosen from the tolerance by default.
+    steps: number of largest steps of the first run, chosen from the tolerance by default. The second run halves the step,
+    which shows the order; later ones go straight to the step that this order promises.
     """
+    tool = simulator.version()
     until = until if until is not None else circuit.duration
-    assert until is not None
+    if until is None:
+        raise UsageError(Diagnostic("KC0508", "the circuit has no phases, so the time to simulate must be given",
+                                    hint="for example --until 50ns"))
     count = steps or int(np.clip(0.5 / np.sqrt(tolerance), MIN_STEPS, 5_000))
     attempts: list[Attempt] = []
+    patience = 2
     while True:
         attempt, names, scale, method = _attempt(circuit, simulator, until, until / count, min(1e-6, tolerance), rtol)
         attempts.append(attempt)
-        enough = len(attempts) >= 2 and attempt.worst <= tolerance
-        # Second-order steps gain a factor of four; without a gain the difference is not one of step size.
-        stuck = len(attempts) >= 2 and attempt.worst > 0.7 * attempts[-2].worst
-        too_long = 2 * count > MAX_STEPS or 2 * attempt.points * len(names) > MAX_VALUES
-        if enough or (len(attempts) >= 2 and (stuck or too_long)):
-            return Report(circuit.name, tool, names, scale, tolerance, tuple(attempts), method)
-        count *= 2
+        report = Report(circuit.name, tool, names, scale, tolerance, tuple(attempts), method)
+        if len(attempts) == 1:
+            factor = 2
+        elif report.passed:
+            return report
+        else:
+            # Second-order steps gain a factor of four; without a gain the difference is not one of step size.
+            # Steps longer than the edges of a waveform do not show the order yet, so one failure is forgiven.
+            order = report.order or 0.0
+            patience = 2 if order >= 0.5 else patience - 1
+            if patience == 0:
+                return report
+            needed = 1.2 * (attempt.worst / tolerance) ** (1 / min(max(order, 1.0), 2.5))
+            factor = int(np.clip(np.ceil(needed), 2, MAX_FACTOR))
+        room = min(MAX_STEPS // count, MAX_VALUES // (attempt.points * len(names)))
+        if room < 2 and len(attempts) > 1:
+            return report
+        count *= max(min(factor, room), 2)
 
 
 def _attempt(circuit: Circuit, simulator: Simulator, until: float, max_step: float, spice_rtol: float, rtol: float):
@@ -109,5 +136,6 @@ def _attempt(circuit: Circuit, simulator: Simulator, until: float, max_step: flo
         span = float(np.ptp(native.values[:, k]))
         error[k] *= scale / (span or 1.0)
     if not np.all(np.isfinite(error)):
-        raise SimulatorFailed("nonfinite")
+        bad = native.names[int(np.flatnonzero(~np.isfinite(error))[0])]
+        raise SimulatorFailed("nonfinite", Diagnostic("KC0602", f"the waveform of `{bad}` is not finite"))
     return Attempt(max_step, len(time), error, run.seconds, run.warnings), native.names, scale, native.method

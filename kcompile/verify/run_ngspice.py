@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed, ToolMissing, printable
+from kcompile.lower.spice import Netlist
 from kcompile.verify.deck import Deck, audit
 from kcompile.verify.rawfile import Raw, read_raw
 
@@ -71,18 +72,22 @@ def probe_ngspice() -> Features:
     """Version and features, found by asking the program."""
     path = find_ngspice()
     # An unknown command is reported, a known one without arguments is not: this tells builds apart, versions do not.
-    deck = "* probe\n.control\nversion -s\nosdi\nquit\n.endc\n.end\n"
+    deck = "* probe\n.control\nosdi\nquit\n.endc\n.end\n"
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "probe.cir").write_text(deck)
-        try:
-            done = subprocess.run([path, "-n", "-b", "probe.cir"], cwd=folder, stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, errors="replace", timeout=20, env=_environment(folder))
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ToolMissing(Diagnostic("KC0701", f"{path} does not answer: {error}", hint=HOW_TO_INSTALL)) from error
-    text = done.stdout + done.stderr
+        text = _ask(folder, path, "-n", "-b", "probe.cir") + _ask(folder, path, "--version")
     version = re.search(r"ngspice-([0-9.]+)", text)
     return Features(path, version[1] if version else "unknown", "osdi: no such command" not in text.lower(),
                     "klu" in text.lower())
+
+
+def _ask(folder: str, *command: str) -> str:
+    try:
+        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              errors="replace", timeout=20, env=_environment(folder))
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolMissing(Diagnostic("KC0701", f"{command[0]} does not answer: {error}", hint=HOW_TO_INSTALL)) from error
+    return done.stdout + done.stderr
 
 
 def _environment(folder: str) -> dict[str, str]:
@@ -187,3 +192,20 @@ def _notes(log: str, places: Places | None) -> tuple[str, ...]:
                 note += f" [{place}]"
         notes.append(note)
     return tuple(notes)
+
+
+class NgspiceSimulator:
+    """`--against ngspice`."""
+
+    name = "ngspice"
+
+    def version(self) -> str:
+        """`ngspice 46`; raises `ToolMissing`."""
+        return f"ngspice {probe_ngspice().version}"
+
+    def __call__(self, deck: Deck, netlist: Netlist, until: float) -> Run:
+        vectors = [name.lower() for name in (*netlist.nodes, *netlist.states)]
+        return run_ngspice(deck, expected=vectors, until=until, places=netlist.names.place)
+
+
+SIMULATOR = NgspiceSimulator()

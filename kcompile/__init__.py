@@ -1,0 +1,30 @@
+"""kcompile: from a text of Kirchhoff's laws to a netlist that an outside simulator confirms."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+# A subpackage takes its name in this module when it is first imported; `kc.lower` and `kc.verify` are the functions.
+import kcompile.lower
+import kcompile.verify
+from kcompile.diagnostics import (CompileError, Diagnostic, KcompileError, SimulatorFailed, Source, ToolMissing,
+                                  UsageError)
+from kcompile.driver import check, compile, lower, simulate, verify
+
+if TYPE_CHECKING:
+    from kcompile.ir.circuit import Circuit
+    from kcompile.sim.result import Waveforms
+
+__version__ = "0.1.0"
+
+__all__ = ["Circuit", "CompileError", "Diagnostic", "KcompileError", "SimulatorFailed", "Source", "ToolMissing",
+           "UsageError", "Waveforms", "check", "compile", "lower", "simulate", "verify"]
+
+_LATER = {"Circuit": "kcompile.ir.circuit", "Waveforms": "kcompile.sim.result"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module `kcompile` has no attribute `{name}`")
+    return getattr(importlib.import_module(_LATER[name]), name)

@@ -1,0 +1,5 @@
+"""`python -m kcompile`."""
+
+from kcompile.cli import main
+
+main()

@@ -1,0 +1,313 @@
+"""The command line: the verbs of `driver.py` with options, formats and exit codes.
+
+Exit codes: 0 ok, 1 findings or a check that failed, 2 usage, 3 a tool or package is missing, 4 a simulator failed,
+70 internal error with a reproducer.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+import kcompile
+from kcompile.diagnostics import (CompileError, Diagnostic, KcompileError, UsageError, accepted, nearest, printable,
+                                  render_json, render_sarif, render_text)
+from kcompile.units import TIME
+
+if TYPE_CHECKING:
+    from kcompile.ir.circuit import Circuit
+    from kcompile.sim.result import Waveforms
+    from kcompile.verify.compare import Report
+
+
+class _Verbs(click.Group):
+    """A group whose first word may be a model: then it is compiled."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h", "--version"):
+            known = nearest(args[0], self.commands)
+            if known and "." not in args[0] and "/" not in args[0] and not Path(args[0]).exists():
+                raise click.UsageError(f"there is no command `{printable(args[0], 40)}`; {known}", ctx)
+            args = ["compile", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(kcompile.__version__, prog_name="kcompile")
+def cli() -> None:
+    """Compile circuits of Kirchhoff's laws: `kcompile MODEL.kc --target spice`."""
+
+
+def _with_options(*options: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return apply
+
+
+_model = click.argument("model", metavar="MODEL.kc")
+_include = click.option("--include", metavar="DIR", multiple=True, help="Another folder that `use` may read from.")
+_top = click.option("--top", metavar="NAME", help="The circuit to take, when several are not instantiated.")
+_common = _with_options(
+    _model,
+    click.option("--until", metavar="T", help="Time to simulate, with a unit: 50ns. Default: the sum of the phases."),
+    click.option("--input", "inputs", metavar="V,..|FILE", help="Input voltages: v1,v2,... or a .npy or .csv file."),
+    click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Set a parameter: n=8, R1.r=2kOhm."),
+    click.option("--weights", metavar="FILE.safetensors", help="Parameter values by full name."),
+    _top,
+    click.option("--rtol", type=float, metavar="R", help="Relative tolerance of the simulation."),
+    _include,
+)
+_tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True,
+                          metavar="E", help="Largest error that passes, relative to full scale.")
+
+
+def _circuit(model: str, settings: Sequence[str], weights: str | None, inputs: str | None, top: str | None,
+             include: Sequence[str]) -> Circuit:
+    from kcompile.inputs import read_settings, read_voltages
+
+    return kcompile.compile(model, top=top, settings=read_settings(settings), weights=weights,
+                            inputs=None if inputs is None else read_voltages(inputs), include=include)
+
+
+def _seconds(until: str | None, circuit: Circuit | None = None) -> float | None:
+    """Seconds of `--until`; raises `UsageError` KC0508 when a circuit is given that has no end of its own either."""
+    from kcompile.inputs import read_quantity
+
+    if until is None:
+        if circuit is not None and circuit.duration is None:
+            raise UsageError(Diagnostic("KC0508", "the circuit has no phases, so the time to simulate must be given",
+                                        hint="for example --until 50ns"))
+        return None
+    value = read_quantity(until, TIME, "--until")
+    if not 0 < value < float("inf"):
+        raise UsageError(Diagnostic("KC0503", f"--until is a positive time, not `{printable(until, 40)}`"))
+    return value
+
+
+@cli.command()
+@_common
+@click.option("--target", default="spice", show_default=True, metavar="spice|ir", help="What to write.")
+@click.option("--dialect", default="", metavar="ngspice|xyce", help="Spelling of the netlist.")
+@click.option("-o", "--out", "folder", metavar="DIR", help="Folder of the files.  [default: .; ir is printed]")
+@click.option("--check", "check_after", is_flag=True, help="Verify the netlist in ngspice as well.")
+@_tolerance
+def compile(model: str, until: str | None, inputs: str | None, settings: tuple[str, ...], weights: str | None, top: str | None,
+            rtol: float | None, include: tuple[str, ...], target: str, dialect: str, folder: str | None, check_after: bool,
+            tolerance: float) -> None:
+    """Compile a model; this is the command when none is named.
+
+    Writes TOP.spice (a subcircuit), TOP_tb.cir (a test bench that runs it), TOP.map.json (netlist names to source) and
+    TOP.manifest.json. `--target ir` prints the canonical text.
+    """
+    from kcompile.files import manifest, write_files
+    from kcompile.registry import pick
+
+    chosen = pick("kcompile.lower", "TARGET", target)
+    circuit = _circuit(model, settings, weights, inputs, top, include)
+    end = _seconds(until, circuit if chosen.needs_end or check_after else None)
+    artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=rtol)
+    report = kcompile.verify(circuit, until=end, tolerance=tolerance) if check_after else None
+    files: dict[str, str | bytes] = {artifact.name: artifact.text for artifact in artifacts}
+    if folder is None and len(artifacts) == 1:
+        click.echo(artifacts[0].text, nl=False)
+    else:
+        options = {"target": target, "dialect": dialect or next(iter(chosen.dialects), None), "until": end or circuit.duration,
+                   "rtol": rtol, "set": list(settings), "weights": weights, "input": inputs, "top": circuit.name,
+                   "verified": _summary(report) if report else None}
+        files[f"{circuit.name}.manifest.json"] = manifest(kcompile.__version__, ["kcompile", *sys.argv[1:]],
+                                                          _sources(model, circuit), options, files)
+        write_files(Path(folder or "."), files)
+        for name in files:
+            click.echo(str(Path(folder or ".") / name), err=True)
+    if report is not None:
+        _show_report(report)
+        sys.exit(0 if report.passed else 1)
+
+
+def _sources(model: str, circuit: Circuit) -> dict[str, str]:
+    """Every text the circuit was made from, by its shown name."""
+    spans = [bank.span for bank in circuit.nodes.banks] + [table.model.definition.span for table in circuit.tables]
+    return {span.source.name: span.source.text for span in spans if span is not None and span.source.name != "rail"}
+
+
+@cli.command()
+@click.argument("models", metavar="MODEL.kc...", nargs=-1, required=True)
+@click.option("--format", "style", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
+@click.option("--pdk", metavar="NAME", help="Check values against the limits of a process too: generic.")
+@_top
+@_include
+def check(models: tuple[str, ...], style: str, pdk: str | None, top: str | None, include: tuple[str, ...]) -> None:
+    """Say what is wrong with models, all of it, and write nothing."""
+    code = 0
+    found: list[Diagnostic] = []
+    for model in models:
+        try:
+            own = kcompile.check(model, top=top, pdk=pdk, include=include)
+            code = max(code, int(any(d.severity == "error" for d in own)))
+        except KcompileError as error:
+            own = error.diagnostics
+            code = max(code, error.exit_code)
+        found += own
+        if style == "text":
+            click.echo(render_text(own) if own else f"{printable(model)}: ok")
+    if style != "text":
+        click.echo(render_json(found) if style == "json" else render_sarif(found, kcompile.__version__))
+    sys.exit(code)
+
+
+@cli.command()
+@_common
+@click.option("--points", type=click.IntRange(min=2, max=10_000_000), default=501, show_default=True, metavar="N",
+              help="Rows of the result, equally spaced from 0 to T inclusive.")
+@click.option("--out", required=True, metavar="FILE", help="FILE.csv, FILE.npz or FILE.svg")
+def simulate(model: str, until: str | None, inputs: str | None, settings: tuple[str, ...], weights: str | None,
+             top: str | None, rtol: float | None, include: tuple[str, ...], points: int, out: str) -> None:
+    """Simulate a model in float64 and write its waveforms."""
+    from kcompile.files import write_files
+
+    writer = _writer(Path(out).suffix.lower())
+    circuit = _circuit(model, settings, weights, inputs, top, include)
+    waveforms = kcompile.simulate(circuit, until=_seconds(until, circuit), points=points, rtol=rtol)
+    write_files(Path(out).parent, {Path(out).name: writer(waveforms)})
+    for line in waveforms.method:
+        click.echo(line, err=True)
+
+
+def _writer(suffix: str) -> Callable[[Waveforms], str | bytes]:
+    from kcompile.plot import plot_waveforms
+    from kcompile.sim.export import to_csv, to_npz
+
+    known: dict[str, Callable[[Waveforms], str | bytes]] = {".csv": to_csv, ".npz": to_npz, ".svg": plot_waveforms}
+    if suffix not in known:
+        raise UsageError(Diagnostic("KC0509", f"`{printable(suffix, 20)}` is not a kind of waveform file",
+                                    hint=accepted(known)))
+    return known[suffix]
+
+
+@cli.command()
+@_common
+@click.option("--against", default="ngspice", show_default=True, metavar="ngspice|pyspice", help="The outside simulator.")
+@_tolerance
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def verify(model: str, until: str | None, inputs: str | None, settings: tuple[str, ...], weights: str | None,
+           top: str | None, rtol: float | None, include: tuple[str, ...], against: str, tolerance: float, style: str) -> None:
+    """Run a model natively and in an outside simulator, and print the error of every node at two step sizes."""
+    circuit = _circuit(model, settings, weights, inputs, top, include)
+    report = kcompile.verify(circuit, against=against, until=_seconds(until, circuit), tolerance=tolerance, rtol=rtol)
+    if style == "json":
+        errors = {name: [float(a.error[k]) for a in report.attempts] for k, name in enumerate(report.names)}
+        click.echo(json.dumps({**_summary(report), "errors": errors}, indent=1))
+    else:
+        _show_report(report)
+    sys.exit(0 if report.passed else 1)
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    return {"circuit": report.circuit, "against": report.tool, "full_scale": report.full_scale, "tolerance": report.tolerance,
+            "passed": report.passed, "order": report.order,
+            "runs": [{"max_step": a.max_step, "points": a.points, "worst": a.worst} for a in report.attempts]}
+
+
+def _show_report(report: Report) -> None:
+    from kcompile.verify.show import show_report
+
+    click.echo(show_report(report))
+
+
+@cli.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Explain a diagnostic: kcompile explain KC0301."""
+    from kcompile.resources import errors_folder
+
+    pages = {path.stem: path for path in errors_folder().glob("KC*.md")}
+    name = code.upper() if code.upper().startswith("KC") else f"KC{code.zfill(4)}"
+    if name not in pages:
+        raise UsageError(Diagnostic("KC0509", f"there is no diagnostic `{printable(code, 20)}`",
+                                    hint=nearest(name, pages) or "codes look like KC0301"))
+    click.echo(pages[name].read_text(encoding="utf-8"), nl=False)
+
+
+@cli.command()
+@click.argument("models", metavar="MODEL.kc...", nargs=-1, required=True)
+@click.option("--check", "only_check", is_flag=True, help="Change nothing; exit with 1 when a file would change.")
+def fmt(models: tuple[str, ...], only_check: bool) -> None:
+    """Bring models into the standard layout; comments stay."""
+    from kcompile.files import write_files
+    from kcompile.inputs import read_text
+    from kcompile.syntax.format_source import format_source
+
+    changed = 0
+    for model in models:
+        text = read_text(Path(model))
+        formatted = format_source(kcompile.Source(model, text))
+        if formatted != text:
+            changed += 1
+            click.echo(f"{printable(model)}: {'would change' if only_check else 'formatted'}")
+            if not only_check:
+                write_files(Path(model).parent, {Path(model).name: formatted})
+    sys.exit(1 if only_check and changed else 0)
+
+
+@cli.command()
+def doctor() -> None:
+    """Say which outside tools and optional packages are found, their features, and how to install the others."""
+    from kcompile.doctor import examine
+
+    click.echo(examine(kcompile.__version__))
+
+
+@cli.command()
+@_common
+@click.option("--out", metavar="FILE.svg", help="The picture.  [default: TOP.svg]")
+def view(model: str, until: str | None, inputs: str | None, settings: tuple[str, ...], weights: str | None, top: str | None,
+         rtol: float | None, include: tuple[str, ...], out: str | None) -> None:
+    """Draw the graph of a circuit and its waveforms as one SVG."""
+    from kcompile.files import write_files
+    from kcompile.plot import plot_view
+
+    circuit = _circuit(model, settings, weights, inputs, top, include)
+    waveforms = kcompile.simulate(circuit, until=_seconds(until, circuit), rtol=rtol)
+    path = Path(out or f"{circuit.name}.svg")
+    write_files(path.parent, {path.name: plot_view(circuit, waveforms)})
+    click.echo(str(path), err=True)
+
+
+def main() -> NoReturn:
+    """Run the command line; every failure becomes a message and an exit code."""
+    # numbers, names and messages are UTF-8 whatever the locale says
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        sys.exit(cli(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except KcompileError as error:
+        click.echo(render_text(error.diagnostics), err=True)
+        sys.exit(error.exit_code)
+    except MemoryError:
+        error = CompileError(Diagnostic("KC0109", "there is not enough memory for this circuit"))
+        click.echo(render_text(error.diagnostics), err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:  # the last door: a defect of ours becomes a report, not a traceback
+        from kcompile.crash import write_reproducer
+
+        path = write_reproducer(error, sys.argv[1:])
+        click.echo(f"error[KC0999]: internal error: {type(error).__name__}; this is a defect of kcompile\n"
+                   f"  = note: what is needed to repeat it is in {path}", err=True)
+        sys.exit(70)

@@ -1,0 +1,73 @@
+"""Writing files so that an interruption leaves the old or the new ones, never half, and the manifest beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from kcompile.diagnostics import Diagnostic, UsageError, printable
+
+_RECORDED = ("numpy", "scipy", "sympy", "lark", "jinja2")
+
+
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write files by plain name; all are complete on disk before the first one replaces its old version.
+
+    Raises `UsageError` KC0513 when the folder cannot be written.
+    """
+    waiting: list[tuple[str, Path]] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            data = content.encode("utf-8") if isinstance(content, str) else content
+            handle, temporary = tempfile.mkstemp(prefix=f".{name[:64]}.", suffix=".tmp", dir=folder)
+            waiting.append((temporary, folder / name))
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+        while waiting:
+            os.replace(*waiting[0])
+            waiting.pop(0)
+    except OSError as error:
+        raise UsageError(Diagnostic("KC0513", f"{printable(str(folder))} cannot be written: {error.strerror}")) from None
+    finally:
+        for temporary, _ in waiting:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def sha256(content: str | bytes) -> str:
+    """Hex digest of a text or of bytes."""
+    return hashlib.sha256(content.encode("utf-8") if isinstance(content, str) else content).hexdigest()
+
+
+def manifest(version: str, command: Sequence[str], sources: Mapping[str, str], options: Mapping[str, Any],
+             files: Mapping[str, str | bytes]) -> str:
+    """JSON that says how outputs came to be: hashes of sources and outputs, versions, command, tolerances; no dates."""
+    content = {
+        "format": 1,
+        "kcompile": version,
+        "command": list(command),
+        "sources": {name: sha256(text) for name, text in sorted(sources.items())},
+        "options": dict(options),
+        "seed": None,
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _RECORDED}},
+        "files": {name: sha256(content) for name, content in sorted(files.items())},
+    }
+    return json.dumps(content, indent=1) + "\n"
