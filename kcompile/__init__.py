@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 # A subpackage takes its name in this module when it is first imported; `kc.lower` and `kc.verify` are the functions.
 import kcompile.lower
-import kcompile.verify
-from kcompile.diagnostics import (CompileError, Diagnostic, KcompileError, SimulatorFailed, Source, ToolMissing,
-                                  UsageError)
+import kcompile.verify  # noqa: F401
+from kcompile.diagnostics import CompileError, Diagnostic, KcompileError, SimulatorFailed, Source, ToolMissing, UsageError
 from kcompile.driver import check, compile, lower, simulate, verify
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 findings or a check that failed, 2 usage, 3 a tool or packag
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -15,8 +16,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import kcompile
-from kcompile.diagnostics import (CompileError, Diagnostic, KcompileError, UsageError, accepted, nearest, printable,
-                                  render_json, render_sarif, render_text)
+from kcompile.diagnostics import (
+    CompileError,
+    Diagnostic,
+    KcompileError,
+    UsageError,
+    accepted,
+    nearest,
+    printable,
+    render_json,
+    render_sarif,
+    render_text,
+)
 from kcompile.units import TIME
 
 if TYPE_CHECKING:
@@ -285,7 +296,7 @@ def main() -> NoReturn:
     """Run the command line; every failure becomes a message and an exit code."""
     # numbers, names and messages are UTF-8 whatever the locale says
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         sys.exit(cli(standalone_mode=False) or 0)
@@ -304,7 +315,7 @@ def main() -> NoReturn:
         error = CompileError(Diagnostic("KC0109", "there is not enough memory for this circuit"))
         click.echo(render_text(error.diagnostics), err=True)
         sys.exit(error.exit_code)
-    except Exception as error:  # the last door: a defect of ours becomes a report, not a traceback
+    except Exception as error:  # noqa: BLE001 - the last door: a defect of ours becomes a report, not a traceback
         from kcompile.crash import write_reproducer
 
         path = write_reproducer(error, sys.argv[1:])

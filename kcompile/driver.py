@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kcompile.diagnostics import (CompileError, Diagnostic, Reporter, Source, UsageError, in_source_order, nearest,
-                                  printable)
+from kcompile.diagnostics import CompileError, Diagnostic, Reporter, Source, UsageError, in_source_order, nearest, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,6 +85,8 @@ def compile(model: Model, *, top: str | None = None, settings: Mapping[str, floa
     weights: arrays by full name, or a safetensors file. inputs: volts in the order of the `input` declaration.
     Raises `CompileError` with every mistake found, `UsageError` for values that do not fit.
     """
+    import numpy as np
+
     from kcompile.inputs import read_weights
     from kcompile.ir.assign import assign, assign_settings, split_settings
     from kcompile.ir.build import build, find_top
@@ -107,7 +108,7 @@ def compile(model: Model, *, top: str | None = None, settings: Mapping[str, floa
     if weights is not None:
         circuit = assign(circuit, weights if isinstance(weights, Mapping) else read_weights(Path(weights)))
     circuit = assign_settings(circuit, later)
-    return circuit if inputs is None else circuit.with_initial(inputs)
+    return circuit if inputs is None else circuit.with_initial(np.asarray(inputs))
 
 
 def simulate(model: Model | Circuit, *, until: float | None = None, points: int = 501, rtol: float | None = None) -> Waveforms:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kcompile.diagnostics import CompileError, Reporter, Span
-from kcompile.ir.circuit import (Circuit, InstanceTable, NodeBank, NodeTable, Phase, SharedParam, Stimulus, Tie, Wave,
-                                 frozen)
+from kcompile.ir.circuit import Circuit, InstanceTable, NodeBank, NodeTable, Phase, SharedParam, Stimulus, Tie, Wave, frozen
 from kcompile.ir.device import DeviceModel
 from kcompile.ir.evaluate import MAX_ROWS, Evaluator, Frame, NodeIds, Numbers, Rows, fail
 from kcompile.ir.model import ModelBuilder, module_constants, read_interval, read_wave
@@ -19,6 +18,7 @@ from kcompile.syntax import nodes
 from kcompile.syntax.check_device import flatten
 from kcompile.syntax.infer import word_type
 from kcompile.syntax.load import Module
+from kcompile.units import REAL
 
 MAX_NODES = 1 << 26
 MAX_INSTANCES = 1 << 26
@@ -67,7 +67,7 @@ class Elaborator:
         frame = Frame(1, (), {})
         for port in circuit.ports:
             frame.names[port.id] = NodeIds(self._add_bank(frame, port, ()))
-        self._ports = np.array([int(frame.names[p.id].ids[0]) for p in circuit.ports], dtype=np.int32)
+        self._ports = np.arange(1, self._count, dtype=np.int32)  # the first nodes of all
         given = {name: Numbers(np.array([value])) for name, value in settings.items()}
         self._circuit(circuit, module, frame, None, given, top=True)
         if self._report.failed:
@@ -177,7 +177,7 @@ class Elaborator:
             label = f"{name}#{repeat}"
             repeat += 1
         store = shape if frame.path else extents
-        self._shared.append(SharedParam(label, store, wanted.dimension, interval, item.trainable,
+        self._shared.append(SharedParam(label, store, wanted.dimension or REAL, interval, item.trainable,
                                         frozen(values.reshape(-1).copy()), item.name.span))
         return Numbers(values, label, np.arange(values.size).reshape(shape), item.trainable)
 
@@ -423,7 +423,7 @@ class Elaborator:
                 given[name] = self._passed_array(assignment, evaluator, rows)
                 continue
             stored = evaluator.stored(assignment.value)
-            if stored is not None:
+            if stored is not None and stored.storage is not None:
                 shape = (rows.count,)
                 given[name] = replace(stored, values=np.broadcast_to(stored.values, shape),
                                       storage=np.broadcast_to(stored.storage, shape))

@@ -8,7 +8,7 @@ into |x|. Potentials are symbols called `V(p)`, parameters and states have their
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sympy
 
@@ -20,8 +20,15 @@ from kcompile.syntax.infer import call_arguments, literal_number
 if TYPE_CHECKING:
     from kcompile.ir.device import DeviceModel
 
+Expression = Any
+"""A sympy expression. Its own classes do not tell a type checker what `.args`, `.name` or a sum of two are."""
 
-class _Operator(sympy.Function):
+
+# sympy makes the classes of functions dynamically; to a type checker a call of one is not an expression.
+_Function: Any = sympy.Function
+
+
+class _Operator(_Function):
     """A function that is only ever taken apart by its derivative."""
 
     is_real = True
@@ -218,7 +225,7 @@ class Branch:
 
     start: str
     stop: str
-    value: sympy.Expr
+    value: Expression
 
 
 @dataclass(frozen=True)
@@ -227,18 +234,18 @@ class Law:
 
     currents: tuple[Branch, ...]
     capacitances: tuple[Branch, ...]
-    rates: tuple[sympy.Expr, ...]
-    initials: tuple[sympy.Expr, ...]
+    rates: tuple[Expression, ...]
+    initials: tuple[Expression, ...]
 
 
-def number(value: float) -> sympy.Expr:
+def number(value: float) -> Expression:
     """sympy number that is exactly this float; whole values become integers so that 2.0*x and 2*x are one."""
     if value == int(value) and abs(value) < 2**53 if abs(value) < 1e300 else False:
         return sympy.Integer(int(value))
     return sympy.Float(value, precision=53)
 
 
-def potential(terminal: str) -> sympy.Expr:
+def potential(terminal: str) -> Expression:
     """Symbol of a terminal's voltage against gnd."""
     return sympy.Integer(0) if terminal == "gnd" else sympy.Symbol(f"V({terminal})", real=True)
 
@@ -248,7 +255,7 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, real=True)
 
 
-def raised(x: sympy.Expr, exponent: float) -> sympy.Expr:
+def raised(x: Expression, exponent: float) -> Expression:
     """x to a constant: products for whole exponents, guarded division for negative ones."""
     if exponent < 0:
         return recip(raised(x, -exponent))
@@ -260,10 +267,10 @@ def raised(x: sympy.Expr, exponent: float) -> sympy.Expr:
 def build_law(model: DeviceModel) -> Law:
     """Law of a device whose definition has passed the checker."""
     builder = _LawBuilder(dict(model.constants))
-    currents: dict[tuple[str, str], sympy.Expr] = {}
-    capacitances: dict[tuple[str, str], sympy.Expr] = {}
-    rates: dict[str, sympy.Expr] = {}
-    initials: dict[str, sympy.Expr] = {}
+    currents: dict[tuple[str, str], Expression] = {}
+    capacitances: dict[tuple[str, str], Expression] = {}
+    rates: dict[str, Expression] = {}
+    initials: dict[str, Expression] = {}
     for item in model.definition.items:
         if isinstance(item, nodes.Contribution):
             ends = [terminal.id for terminal in item.terminals] + ["gnd"] * (2 - len(item.terminals))
@@ -297,7 +304,7 @@ class _LawBuilder:
     def __init__(self, constants: dict[str, float]) -> None:
         self._constants = {**CONSTANTS, **constants}
 
-    def expr(self, expr: nodes.Expr) -> sympy.Expr:
+    def expr(self, expr: nodes.Expr) -> Expression:
         match expr:
             case nodes.Number():
                 return number(float(expr.value))
@@ -315,10 +322,10 @@ class _LawBuilder:
                 return self._call(expr)
         raise AssertionError(f"the checker lets no {type(expr).__name__} into a law")
 
-    def _name(self, name: str) -> sympy.Expr:
+    def _name(self, name: str) -> Expression:
         return number(self._constants[name]) if name in self._constants else symbol(name)
 
-    def _chain(self, expr: nodes.Chain) -> sympy.Expr:
+    def _chain(self, expr: nodes.Chain) -> Expression:
         operands = [self.expr(operand) for operand in expr.operands]
         first = expr.operators[0]
         if first in "+-":
@@ -332,7 +339,7 @@ class _LawBuilder:
             joined = both(joined, operand) if first == "and" else either(joined, operand)
         return joined
 
-    def _comparison(self, expr: nodes.Comparison) -> sympy.Expr:
+    def _comparison(self, expr: nodes.Comparison) -> Expression:
         operands = [self.expr(operand) for operand in expr.operands]
         make = {"<": lt, "<=": le, "==": eq, "!=": ne, ">": lambda a, b: lt(b, a), ">=": lambda a, b: le(b, a)}
         joined = make[expr.operators[0]](operands[0], operands[1])
@@ -340,7 +347,7 @@ class _LawBuilder:
             joined = both(joined, make[operator](operands[k], operands[k + 1]))
         return joined
 
-    def _call(self, expr: nodes.Call) -> sympy.Expr:
+    def _call(self, expr: nodes.Call) -> Expression:
         name = expr.function.id
         if name == "V":
             start, stop = _ends(expr)

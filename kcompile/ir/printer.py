@@ -13,9 +13,9 @@ import numpy as np
 from kcompile.ir.circuit import Circuit, InstanceTable, Wave
 from kcompile.ir.device import DeviceModel, Interval
 from kcompile.ir.names import Path
+from kcompile.syntax import nodes
 from kcompile.syntax.contribution import names
 from kcompile.syntax.format_device import format_device
-from kcompile.syntax import nodes
 from kcompile.units import format_unit
 
 FORMAT = "kcir 1"

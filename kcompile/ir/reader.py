@@ -161,9 +161,8 @@ class _Reader:
                 raise line.fail("a column holds numbers only") from None
         if count is not None and len(values) != count:
             raise line.fail(f"{count} values are expected, {len(values)} given")
-        if dtype is np.int32:
-            if np.any(values != np.floor(values)) or np.any(np.abs(values) >= 2**31):
-                raise line.fail("whole numbers are expected")
+        if dtype is np.int32 and (np.any(values != np.floor(values)) or np.any(np.abs(values) >= 2**31)):
+            raise line.fail("whole numbers are expected")
         return frozen(values.astype(dtype))
 
     def _path(self, line: _Line, text: str, count: int) -> Path:

@@ -27,7 +27,8 @@ def _finalize(value: Any) -> Any:
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_folder("templates")), undefined=jinja2.StrictUndefined, finalize=_finalize,
-        autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+        autoescape=False,  # noqa: S701 (netlists are not HTML)
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
 
 
 def render(template: str, view: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ import sympy
 
 from kcompile.ir import expr as law
 from kcompile.ir.device import DeviceModel
+from kcompile.ir.expr import Expression
 
 MAX_REPEATED = 48
 """Characters of an operand that is written several times; a longer one becomes a node of its own."""
@@ -26,13 +27,13 @@ class SpicePrinter:
         self.helpers: list[tuple[str, str]] = []
         """(node, expression): voltages computed by sources of their own."""
 
-    def text(self, expr: sympy.Expr) -> str:
+    def text(self, expr: Expression) -> str:
         """Expression text."""
         return self._sum(expr) if isinstance(expr, sympy.Add) else self._term(expr)
 
     # ---- sums and products --------------------------------------------------------------------------------------------
 
-    def _sum(self, expr: sympy.Add) -> str:
+    def _sum(self, expr: Expression) -> str:
         plus = [a for a in expr.args if a.is_Symbol and a.name.startswith("V(")]
         minus = [a for a in expr.args if (-a).is_Symbol and (-a).name.startswith("V(")]
         pairs = list(zip(plus, minus, strict=False))
@@ -54,7 +55,7 @@ class SpicePrinter:
     def _voltage(self, a: str, b: str) -> str:
         return f"v({self._symbols[a][2:-1]},{self._symbols[b][2:-1]})"
 
-    def _term(self, expr: sympy.Expr) -> str:
+    def _term(self, expr: Expression) -> str:
         if not isinstance(expr, sympy.Mul):
             return self._factor(expr)
         coefficient, _ = expr.as_coeff_Mul()
@@ -68,7 +69,7 @@ class SpicePrinter:
                 above.append(self._factor(factor))
         return "*".join(above or ["1"]) + "".join(f"/{factor}" for factor in below)
 
-    def _factor(self, expr: sympy.Expr) -> str:
+    def _factor(self, expr: Expression) -> str:
         """Text that can stand beside any operator."""
         if expr.is_Number:
             value = float(expr)
@@ -82,7 +83,7 @@ class SpicePrinter:
             return f"({self.text(expr)})"
         return self._function(expr)
 
-    def _operand(self, expr: sympy.Expr) -> str:
+    def _operand(self, expr: Expression) -> str:
         """Factor that may be repeated: long ones are computed once, on a node."""
         text = self._factor(expr)
         if len(text) <= MAX_REPEATED:
@@ -96,7 +97,7 @@ class SpicePrinter:
 
     # ---- functions ----------------------------------------------------------------------------------------------------
 
-    def _function(self, expr: sympy.Expr) -> str:
+    def _function(self, expr: Expression) -> str:
         args = expr.args
         match law.OPERATOR_OF[type(expr)]:
             case "recip":
@@ -143,7 +144,7 @@ class SpicePrinter:
             quarter = f"v({node})"
         return "(" + "*".join([quarter] * 4) + ")"
 
-    def _condition(self, expr: sympy.Expr) -> str:
+    def _condition(self, expr: Expression) -> str:
         sign = {law.lt: "<", law.le: "<=", law.eq: "==", law.ne: "!="}.get(type(expr))
         if sign:
             return f"{self._factor(expr.args[0])}{sign}{self._factor(expr.args[1])}"
@@ -154,14 +155,14 @@ class SpicePrinter:
             return f"{self._truth(expr.args[0])}<0.5"
         return f"{self._factor(expr)}!=0"
 
-    def _truth(self, expr: sympy.Expr) -> str:
+    def _truth(self, expr: Expression) -> str:
         return f"({self._condition(expr)} ? 1 : 0)"
 
-    def _is_safe(self, expr: sympy.Expr) -> bool:
+    def _is_safe(self, expr: Expression) -> bool:
         """Whether an expression provably stays away from zero by more than the guard."""
         return self._sign(expr) != 0
 
-    def _sign(self, expr: sympy.Expr) -> int:
+    def _sign(self, expr: Expression) -> int:
         """1 or -1 when an expression is surely above 1e-30 or below -1e-30 in circuits of this world, else 0."""
         if expr.is_Number:
             value = float(expr)
@@ -186,7 +187,7 @@ class SpicePrinter:
             return 1 if signs == {1} and any(self._sign(a) == 1 for a in expr.args) else -1 if signs == {-1} else 0
         return 0
 
-    def _not_negative(self, expr: sympy.Expr) -> bool:
+    def _not_negative(self, expr: Expression) -> bool:
         if isinstance(expr, sympy.Pow):
             return int(expr.exp) % 2 == 0
         if isinstance(expr, law.exp | law.sigmoid | law.softplus | law.relu | law.abs_ | law.sqrt | law.power):

@@ -8,7 +8,7 @@ import sympy
 
 from kcompile.ir import expr as law
 from kcompile.ir.device import DeviceModel
-from kcompile.ir.expr import potential
+from kcompile.ir.expr import Expression, potential
 from kcompile.lower.spice_expr import SpicePrinter
 from kcompile.lower.spice_names import Namespace, plain
 
@@ -19,7 +19,7 @@ class Element:
 
     letter: str
     terminals: tuple[str, ...]
-    value: sympy.Expr
+    value: Expression
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _bracket(text: str) -> str:
     return f"({text})"
 
 
-def free_parameter(value: sympy.Expr) -> str | None:
+def free_parameter(value: Expression) -> str | None:
     """Name of the parameter an element's value is, when it is one outright."""
     return value.name if value.is_Symbol else None
 

@@ -18,7 +18,8 @@ def map_view(circuit: Circuit, names: NetlistNames, letters: Mapping[int, str], 
     nodes = []
     for bank, base in zip(circuit.nodes.banks, names.node_bases, strict=True):
         first = names.nodes[bank.first]
-        entry: dict[str, object] = {"netlist": first if first == base else _rule(base, bank.path, bank.count), "count": bank.count}
+        rule = first if first == base else _rule(base, bank.path)
+        entry: dict[str, object] = {"netlist": rule, "count": bank.count}
         nodes.append({**entry, **_source(bank.path, bank.count), "place": _place(bank.span)})
     instances = [_instances(table, names.row(table), letters[id(table)], circuit) for table in circuit.tables]
     return {"format": 1, "circuit": circuit.name, "ports": ports, "nodes": nodes, "instances": instances,
@@ -26,7 +27,8 @@ def map_view(circuit: Circuit, names: NetlistNames, letters: Mapping[int, str], 
 
 
 def _instances(table: InstanceTable, row: str, letter: str, circuit: Circuit) -> dict[str, object]:
-    entry: dict[str, object] = {"netlist": letter + row.replace("%.0s", "").replace("%d", "{i}"), "count": table.count, "model": table.model.name}
+    rule = letter + row.replace("%.0s", "").replace("%d", "{i}")
+    entry: dict[str, object] = {"netlist": rule, "count": table.count, "model": table.model.name}
     entry |= _source(table.path, table.count)
     if table.phase is not None:
         entry["phase"] = circuit.phases[table.phase].name
@@ -37,7 +39,7 @@ def _instances(table: InstanceTable, row: str, letter: str, circuit: Circuit) ->
     return entry
 
 
-def _rule(base: str, path: Path, count: int) -> str:
+def _rule(base: str, path: Path) -> str:
     width = sum(s.index.shape[1] if s.index is not None else len(s.extents) for s in path)
     return base + "".join(f"_{{{k}}}" for k in range(width))
 

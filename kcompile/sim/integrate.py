@@ -5,7 +5,9 @@ Slices and corners of waveforms are never stepped over: each smooth piece is int
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.integrate
@@ -88,7 +90,7 @@ def _run_slice(system: System, k: int, start: float, stop: float, y: np.ndarray,
     edges = [start, *corners[(corners > start) & (corners < stop)], stop]
     if start == 0.0:
         states[times <= 0.0] = y
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         if b - a > 1e-15 * max(abs(a), abs(b)):
             y = _run_piece(system, k, float(a), float(b), y, times, states, rtol, progress)
     if not np.all(np.isfinite(y)):
@@ -100,7 +102,7 @@ def _run_piece(system: System, k: int, start: float, stop: float, y: np.ndarray,
                rtol: float, progress: _Progress) -> np.ndarray:
     middle = 0.5 * (start + stop)
     # Voltages below a millivolt and states below a millionth of a unit need not be known relatively.
-    atol = np.full(system.size, rtol * 1e-3)
+    atol: Any = np.full(system.size, rtol * 1e-3)
     atol[len(system.free) :] = rtol * 1e-6
 
     def rhs(time: float, y: np.ndarray) -> np.ndarray:
@@ -115,13 +117,14 @@ def _run_piece(system: System, k: int, start: float, stop: float, y: np.ndarray,
 
 
 def _record(solver: scipy.integrate.OdeSolver, times: np.ndarray, states: np.ndarray) -> None:
-    first, last = np.searchsorted(times, [solver.t_old, solver.t], side="right")
+    before = -np.inf if solver.t_old is None else solver.t_old
+    first, last = np.searchsorted(times, np.array([before, solver.t]), side="right")
     if last > first:
         states[first:last] = solver.dense_output()(times[first:last]).T
 
 
 def _explicit(system: System, k: int, rhs, at: float, stop: float, y: np.ndarray, times: np.ndarray, states: np.ndarray,
-              rtol: float, atol: np.ndarray, progress: _Progress) -> tuple[float, np.ndarray]:
+              rtol: float, atol: Any, progress: _Progress) -> tuple[float, np.ndarray]:
     solver = scipy.integrate.DOP853(rhs, at, y, stop, rtol=rtol, atol=atol)
     while solver.status == "running":
         _step(solver, system, rhs)
@@ -140,7 +143,7 @@ def _explicit(system: System, k: int, rhs, at: float, stop: float, y: np.ndarray
 
 
 def _implicit(system: System, k: int, rhs, at: float, stop: float, y: np.ndarray, times: np.ndarray, states: np.ndarray,
-              rtol: float, atol: np.ndarray, progress: _Progress) -> tuple[float, np.ndarray]:
+              rtol: float, atol: Any, progress: _Progress) -> tuple[float, np.ndarray]:
     # Its interpolant is of lower order than its steps, so steps are kept well inside the distance of the records.
     solver = scipy.integrate.Radau(rhs, at, y, stop, rtol=rtol, atol=atol, max_step=(stop - at) / 100,
                                    jac=lambda time, y: system.jacobian(k, time, y))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
-from kcompile.ir.expr import OPERATOR_OF
+from kcompile.ir.expr import OPERATOR_OF, Expression
 from kcompile.ir.meaning import OPERATIONS
 
 
@@ -74,7 +74,7 @@ def _run(steps: Iterable[Step], registers: list[np.ndarray | None]) -> None:
             registers[step.target] = OPERATIONS[step.operation](*(_filled(registers[a]) for a in step.arguments))
 
 
-def make_kernel(outputs: Sequence[sympy.Expr], slow: Iterable[str]) -> Kernel:
+def make_kernel(outputs: Sequence[Expression], slow: Iterable[str]) -> Kernel:
     """Kernel of several expressions with their common parts computed once; `slow` names the inputs that rarely change."""
     return _KernelBuilder(set(slow)).build(outputs)
 
@@ -82,13 +82,13 @@ def make_kernel(outputs: Sequence[sympy.Expr], slow: Iterable[str]) -> Kernel:
 class _KernelBuilder:
     def __init__(self, slow: set[str]) -> None:
         self._slow_names = slow
-        self._register: dict[sympy.Basic, int] = {}
+        self._register: dict[Expression, int] = {}
         self._is_slow: list[bool] = []
         self._constants: list[tuple[int, float]] = []
         self._first: list[Step] = []
         self._then: list[Step] = []
 
-    def build(self, outputs: Sequence[sympy.Expr]) -> Kernel:
+    def build(self, outputs: Sequence[Expression]) -> Kernel:
         common, reduced = sympy.cse(list(outputs), order="none")
         defined = {name for name, _ in common}
         inputs = sorted({s for e in outputs for s in e.free_symbols} - defined, key=lambda s: s.name)
@@ -125,7 +125,7 @@ class _KernelBuilder:
             joined = self._step(operation, joined, place)
         return joined
 
-    def _visit(self, expr: sympy.Expr) -> int:
+    def _visit(self, expr: Expression) -> int:
         if expr in self._register:
             return self._register[expr]
         if expr.is_Number:

@@ -249,7 +249,7 @@ class System:
         summed = np.bincount(part.jacobian_order, data, minlength=len(part.jacobian_keys))
         row, column = part.jacobian_keys % self.size, part.jacobian_keys // self.size
         if self._diagonal is not None:
-            scale = np.concatenate([1.0 / self._diagonal, np.ones(len(self.state_names))])
+            scale = np.concatenate([np.reciprocal(self._diagonal), np.ones(len(self.state_names))])
             return scipy.sparse.csc_array((summed * scale[row], (row, column)), shape=(self.size, self.size))
         flow = scipy.sparse.csc_array((summed, (row, column)), shape=(self.size, self.size))
         states = scipy.sparse.eye_array(len(self.state_names))

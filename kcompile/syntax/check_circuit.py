@@ -66,8 +66,10 @@ class CircuitChecker:
             case nodes.Phase():
                 self._infer.expect(item.duration, Type("number", TIME), "the duration of a phase")
                 declare(item.name, self._labels, self._report)
+                outside, self._labels = self._labels, {}  # `mix.w1` and `read.w1` are two banks
                 for inner in item.items:
                     self._item(inner, in_phase=True)
+                self._labels = outside
             case nodes.Instance():
                 self._instance(item)
 

@@ -58,6 +58,7 @@ def parse_rule(source: Source, rule: str) -> Any:
     report = Reporter()
     tree = _parse_tokens(source, source.text, report, rule) if _within_limits(source, report) else None
     report.raise_errors()
+    assert tree is not None
     built = TreeBuilder(source, (), report).transform(tree)
     report.raise_errors()
     return built

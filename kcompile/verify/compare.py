@@ -12,11 +12,12 @@ from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
 from kcompile.lower.spice import Netlist, build_netlist
 from kcompile.sim.integrate import simulate
-from kcompile.verify.deck import Deck
-from kcompile.verify.run_ngspice import Run
+from kcompile.sim.waveform import Sources
+from kcompile.verify.deck import Deck, deck_of
+from kcompile.verify.judge import Run
 
 REFERENCE_RTOL = 1e-10
-MIN_STEPS = 500
+MIN_STEPS = 200
 MAX_STEPS = 400_000
 MAX_FACTOR = 16
 MAX_VALUES = 60_000_000
@@ -92,7 +93,7 @@ def compare(circuit: Circuit, simulator: Simulator, *, until: float | None, tole
     if until is None:
         raise UsageError(Diagnostic("KC0508", "the circuit has no phases, so the time to simulate must be given",
                                     hint="for example --until 50ns"))
-    count = steps or int(np.clip(0.5 / np.sqrt(tolerance), MIN_STEPS, 5_000))
+    count = steps or _first_count(circuit, until, tolerance)
     attempts: list[Attempt] = []
     patience = 2
     while True:
@@ -118,10 +119,18 @@ def compare(circuit: Circuit, simulator: Simulator, *, until: float | None, tole
         count *= max(min(factor, room), 2)
 
 
+def _first_count(circuit: Circuit, until: float, tolerance: float) -> int:
+    """Steps of the first run: a few for the tolerance, and enough to see the shortest edge of a waveform."""
+    count = float(np.clip(0.5 / np.sqrt(tolerance), MIN_STEPS, 5_000))
+    corners = [Sources(stimulus.wave).corners(until) for stimulus in circuit.stimuli]
+    edges = np.diff(np.unique(np.concatenate([*corners, [0.0, until]])))
+    shortest = edges[edges > 1e-9 * until].min(initial=until)
+    return int(min(max(count, 4 * until / shortest), MAX_STEPS / 8))
+
+
 def _attempt(circuit: Circuit, simulator: Simulator, until: float, max_step: float, spice_rtol: float, rtol: float):
     netlist = build_netlist(circuit, BenchOptions(until=until, max_step=max_step, rtol=spice_rtol))
-    deck = Deck(f"{circuit.name}_tb.cir", {a.name: a.text for a in netlist.artifacts if not a.name.endswith(".json")})
-    run = simulator(deck, netlist, until)
+    run = simulator(deck_of(circuit.name, netlist.artifacts), netlist, until)
     # The native solution is evaluated at their instants, so no interpolation of theirs enters the error.
     time = np.minimum(run.raw.time, until)
     native = simulate(circuit, until=until, times=time, rtol=rtol)

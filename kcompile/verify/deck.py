@@ -7,10 +7,11 @@ knows the few cards we emit and refuses the rest, so a hole in an emitter cannot
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed, printable
+from kcompile.lower.base import Artifact
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Deck:
 
     main: str
     files: Mapping[str, str]
+
+
+def deck_of(name: str, artifacts: Sequence[Artifact]) -> Deck:
+    """Deck of a lowering: its test bench and its netlist."""
+    return Deck(f"{name}_tb.cir", {a.name: a.text for a in artifacts if not a.name.endswith(".json")})
 
 
 _NAME = r"[a-z_][a-z0-9_]*"

@@ -1,0 +1,41 @@
+# Set-up and the common commands. On a fresh Debian 12 machine, as root or with sudo: `make demo`, `make test`.
+PYTHON ?= python3
+# The CPU build where the index offers one; plain `torch` brings gigabytes of CUDA.
+TORCH := torch==2.13.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= $(shell nproc)
+
+.PHONY: demo test lint figures golden torch ngspice clean
+
+demo: $(READY) ngspice            ## compile a network that finds edges, run it in both simulators, write the picture
+	$(BIN)/python examples/photograph.py --out out
+
+test: $(READY) ngspice lint       ## everything that continuous integration checks
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --level error
+
+figures: $(READY) ngspice         ## the long measurements, written to docs/figures.md
+	$(BIN)/python benchmarks/figures.py --write docs/figures.md
+
+golden: $(READY)                  ## rewrite the expected texts; read the difference before committing it
+	KCOMPILE_GOLDEN=write $(BIN)/python -m pytest -n $(JOBS) -k golden
+
+torch: $(READY)
+	$(BIN)/pip install --quiet $(TORCH)
+
+ngspice:
+	@sh .ci/install-ngspice
+
+$(READY): pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || { sh .ci/install-python && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/pip install --quiet --editable '.[dev,image,plot,pyspice,yaml]'
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) out dist build
