@@ -1,7 +1,7 @@
 """The SPICE target: a reusable subcircuit, a runnable test bench, and a map back to the source.
 
-Linear laws become R, C and G cards, every other law a subcircuit of behavioural sources. A time slice is a gate: a
-voltage of 1 while its devices are connected and 0 otherwise, which multiplies their currents. Inputs and shared
+Linear laws become R, C and G cards, every other law a subcircuit of behavioural sources. A time slice, where there are
+several, is a gate: a voltage of 1 while its devices are connected and 0 otherwise, which multiplies their currents. Inputs and shared
 parameters are parameters of the subcircuit, so another deck can set them. Starting voltages stand as `.ic` for every
 node, because ngspice starts at 0.8 V what one `.ic` alone should start at 0.3 V.
 """
@@ -85,7 +85,9 @@ class _NetlistBuilder:
         self._top = plain(circuit.name)
         self._shared = {one.name: self._names.space.claim(f"p_{one.name}") for one in circuit.shared
                         if one.values.size <= MAX_PARAMETERS}
-        self._gates = [self._names.space.claim(f"gate_{phase.name}") for phase in circuit.phases]
+        # A single slice lasts as long as the circuit does, so nothing is switched.
+        self._phases = circuit.phases if len(circuit.phases) > 1 else ()
+        self._gates = [self._names.space.claim(f"gate_{phase.name}") for phase in self._phases]
         self._laws: dict[tuple[int, bool], LawSubcircuit] = {}
         self._elements: dict[int, Element | None] = {id(model): native_element(model) for model in circuit.models}
         self._law_space = Namespace([self._top])
@@ -153,7 +155,7 @@ class _NetlistBuilder:
         return Card("".join(f".ic v({name})={text}\n" for name, text in zip(self._names.nodes[1:], texts[1:], strict=True)))
 
     def _gate_sources(self) -> Iterator[str]:
-        phases = self._circuit.phases
+        phases = self._phases
         if not phases:
             return
         half = EDGE * min(phase.duration for phase in phases)
@@ -181,17 +183,17 @@ class _NetlistBuilder:
 
     def _bank(self, table: InstanceTable) -> Iterator[str]:
         element = self._elements[id(table.model)]
-        if element is not None and table.phase is None:
+        gated = self._is_gated(table)
+        if element is not None and not gated:
             yield from self._native(table, element)
             return
-        gated = table.phase is not None
         key = (id(table.model), gated)
         if key not in self._laws:
             self._laws[key] = law_subcircuit(table.model, self._top, gated, self._law_space)
         sub = self._laws[key]
         base = self._names.tables[id(table)]
         columns: list[np.ndarray | str] = [self._node_text[table.nodes[:, k]] for k in range(table.nodes.shape[1])]
-        if table.phase is not None:
+        if table.phase is not None and gated:
             columns.append(self._gates[table.phase])
         for param in table.model.waveforms:
             wave = table.waves[param.name]
@@ -203,6 +205,9 @@ class _NetlistBuilder:
         columns += [self._values(table, name) for name, _ in sub.params]
         layout = " ".join(["%s"] * head + [f"{text}=%s" for _, text in sub.params])
         yield from _lines(f"X{self._names.row(table)} {layout}\n", columns, table.count)
+
+    def _is_gated(self, table: InstanceTable) -> bool:
+        return table.phase is not None and bool(self._phases)
 
     def _native(self, table: InstanceTable, element: Element) -> Iterator[str]:
         place = {name: k for k, name in enumerate(table.model.terminals)}
@@ -239,7 +244,7 @@ class _NetlistBuilder:
         for table in self._circuit.tables:
             if not table.model.states:
                 continue
-            sub = self._laws[(id(table.model), table.phase is not None)]
+            sub = self._laws[(id(table.model), self._is_gated(table))]
             row = self._names.row(table)
             states += [f"v(xtop.x{row % i}.{node})" for i in range(table.count) for node in sub.initials]
         return nodes, states
@@ -248,7 +253,7 @@ class _NetlistBuilder:
         letters = {}
         for table in self._circuit.tables:
             element = self._elements[id(table.model)]
-            letters[id(table)] = element.letter.lower() if element and table.phase is None else "x"
+            letters[id(table)] = element.letter.lower() if element and not self._is_gated(table) else "x"
         parameters = {one.name: self._shared.get(one.name) for one in self._circuit.shared}
         return map_view(self._circuit, self._names, letters, self._ports(), parameters)
 

@@ -35,14 +35,14 @@ class Namespace:
         self._bases: set[str] = set(taken)
         self._prefixes: set[str] = {prefix for name in taken for prefix in _prefixes(name)}
 
-    def claim(self, source: str) -> str:
-        """A free name for a source name."""
+    def claim(self, source: str, bare: bool = True) -> str:
+        """A free name for a source name; one that is not `bare` only ever stands with subscripts after it."""
         name = plain(source)
         tail = hashlib.sha256(source.encode()).hexdigest()
         length = 6
         short = name if len(name) <= MAX_LENGTH - 24 else f"{name[: MAX_LENGTH - 64]}_h{tail[:16]}"
         candidate = short
-        while self._clashes(candidate):
+        while self._clashes(candidate) or (bare and candidate in _RESERVED):
             candidate = f"{short}_h{tail[:length]}"
             length += 2
         self._bases.add(candidate)
@@ -51,7 +51,7 @@ class Namespace:
 
     def _clashes(self, name: str) -> bool:
         prefixes = _prefixes(name)
-        return name in self._prefixes or any(prefix in self._bases or prefix in _RESERVED for prefix in prefixes)
+        return name in self._prefixes or any(prefix in self._bases for prefix in prefixes)
 
 
 def _prefixes(name: str) -> list[str]:
@@ -71,9 +71,10 @@ class NetlistNames:
         self.nodes: list[str] = ["0"]
         self.node_bases: list[str] = []
         for bank in circuit.nodes.banks:
-            base = space.claim(bank_name(bank.path))
+            single = bank.count == 1 and all(s.index is None and not s.extents for s in bank.path)
+            base = space.claim(bank_name(bank.path), bare=single)
             self.node_bases.append(base)
-            if bank.count == 1 and all(s.index is None and not s.extents for s in bank.path):
+            if single:
                 self.nodes.append(base)
             else:
                 self.nodes += [f"{base}_{i}" for i in range(bank.count)] if _flat(bank.path) else \

@@ -32,6 +32,8 @@ class Attempt:
     points: int
     error: np.ndarray
     """float64[names]: largest distance from the native waveform, relative to full scale."""
+    final: np.ndarray
+    """float64[names]: the other simulator's values at the end, in volts and units of states."""
     seconds: float
     warnings: tuple[str, ...]
 
@@ -147,4 +149,4 @@ def _attempt(circuit: Circuit, simulator: Simulator, until: float, max_step: flo
     if not np.all(np.isfinite(error)):
         bad = native.names[int(np.flatnonzero(~np.isfinite(error))[0])]
         raise SimulatorFailed("nonfinite", Diagnostic("KC0602", f"the waveform of `{bad}` is not finite"))
-    return Attempt(max_step, len(time), error, run.seconds, run.warnings), native.names, scale, native.method
+    return Attempt(max_step, len(time), error, theirs[-1], run.seconds, run.warnings), native.names, scale, native.method
