@@ -32,6 +32,9 @@ EDGE = 1e-6
 lost is of second order."""
 
 _CHUNK = 20_000
+_RUN = {"ngspice": "ngspice -n -b -r {name}.raw {name}_tb.cir", "xyce": "Xyce {name}_tb.cir"}
+"""How a test bench is run, by dialect."""
+
 _NEVER = 1e30
 """Seconds: width and period of a pulse that does not end."""
 
@@ -52,7 +55,7 @@ class SpiceTarget:
     """`--target spice`."""
 
     name = "spice"
-    dialects = ("ngspice", "xyce")
+    dialects = tuple(_RUN)
     needs_end = True
 
     def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]:
@@ -115,7 +118,7 @@ class _NetlistBuilder:
             "top": self._top, "source_name": circuit.name, "netlist": spice, "ports": self._ports(),
             "sources": [card for stimulus in circuit.stimuli if not stimulus.inner for card in self._drive(stimulus)],
             "rtol": number(self._options.rtol), "until": number(until), "step": number(step),
-            "save": [*vectors, *states], "runs": f"ngspice -n -b -r {circuit.name}.raw {circuit.name}_tb.cir",
+            "save": [*vectors, *states], "runs": _RUN[self._dialect].format(name=circuit.name),
         }
         folder = f"spice/{self._dialect}"
         artifacts = (
@@ -200,7 +203,7 @@ class _NetlistBuilder:
             columns.append(np.array([f"w_{base}_{param.name.lower()}_{i}" for i in range(table.count)], dtype=object))
             yield from (f"Vw_{base}_{param.name.lower()}_{i} w_{base}_{param.name.lower()}_{i} 0 {waveform(wave.kind, row)}\n"
                         for i, row in enumerate(wave.arguments))
-        columns.append(sub.name)
+        columns.append(f"{sub.name} params:" if sub.params else sub.name)
         head = len(columns)
         columns += [self._values(table, name) for name, _ in sub.params]
         layout = " ".join(["%s"] * head + [f"{text}=%s" for _, text in sub.params])
@@ -246,7 +249,7 @@ class _NetlistBuilder:
                 continue
             sub = self._laws[(id(table.model), self._is_gated(table))]
             row = self._names.row(table)
-            states += [f"v(xtop.x{row % i}.{node})" for i in range(table.count) for node in sub.initials]
+            states += [f"v(xtop.x{row % i}.{node})" for i in range(table.count) for node, _ in sub.initials]
         return nodes, states
 
     def _map(self) -> dict[str, object]:

@@ -23,17 +23,29 @@ class Element:
 
 
 @dataclass(frozen=True)
+class BehaviouralSource:
+    """A B card: a current (`i`) from plus to minus, or a voltage (`v`); parameters stand in braces in its text."""
+
+    name: str
+    plus: str
+    minus: str
+    quantity: str
+    text: str
+
+
+@dataclass(frozen=True)
 class LawSubcircuit:
-    """A law as a subcircuit: terminals in order, further ports (gate, waveforms), parameter names, cards."""
+    """A law as a subcircuit: terminals in order, further ports (gate, waveforms), parameter names, contents."""
 
     name: str
     ports: tuple[str, ...]
     params: tuple[tuple[str, str], ...]
     """(source name, netlist name)."""
-    gated: bool
-    cards: tuple[str, ...]
-    initials: tuple[str, ...]
-    """Netlist nodes that hold the inner states, in the order of the model."""
+    sources: tuple[BehaviouralSource, ...]
+    capacitors: tuple[tuple[str, str, str, str], ...]
+    """(name, node, node, value)."""
+    initials: tuple[tuple[str, str], ...]
+    """(node, value) of each inner state, in the order of the model."""
 
 
 def native_element(model: DeviceModel) -> Element | None:
@@ -79,28 +91,27 @@ def law_subcircuit(model: DeviceModel, top: str, gated: bool, space: Namespace) 
     symbols |= {name: f"{{{text}}}" for name, text in params.items()}
     printer = SpicePrinter(model, symbols)
     node_of = {**terminals, "gnd": "0"}
-    gate = "v(gate)*" if gated else ""
-    cards = []
-    for k, branch in enumerate(model.law.currents):
-        body = printer.text(branch.value)
-        cards.append(f"B{k} {node_of[branch.start]} {node_of[branch.stop]} i={gate}{_bracket(body) if gate else body}")
-    for k, branch in enumerate(model.law.capacitances):
-        cards.append(f"C{k} {node_of[branch.start]} {node_of[branch.stop]} {{{SpicePrinter(model, params).text(branch.value)}}}")
+
+    def body(value: Expression) -> str:
+        text = printer.text(value)
+        return f"v(gate)*({text})" if gated else text
+
+    def constant(value: Expression) -> str:
+        return f"{{{SpicePrinter(model, params).text(value)}}}"
+
+    sources = [BehaviouralSource(str(k), node_of[branch.start], node_of[branch.stop], "i", body(branch.value))
+               for k, branch in enumerate(model.law.currents)]
+    capacitors = [(str(k), node_of[branch.start], node_of[branch.stop], constant(branch.value))
+                  for k, branch in enumerate(model.law.capacitances)]
     for k, (state, rate) in enumerate(zip(model.states, model.law.rates, strict=True)):
         # A state is the voltage on one farad charged by its rate: dv/dt = rate.
-        node = states[state.name]
-        body = printer.text(rate)
-        cards += [f"Cs{k} {node} 0 1", f"Bs{k} 0 {node} i={gate}{_bracket(body) if gate else body}"]
-    for state, initial in zip(model.states, model.law.initials, strict=True):
-        cards.append(f".ic v({states[state.name]})={{{SpicePrinter(model, params).text(initial)}}}")
-    cards += [f"Bt{k} {node} 0 v={text}" for k, (node, text) in enumerate(printer.helpers)]
+        sources.append(BehaviouralSource(f"s{k}", "0", states[state.name], "i", body(rate)))
+        capacitors.append((f"s{k}", states[state.name], "0", "1"))
+    initials = [(states[state.name], constant(value)) for state, value in zip(model.states, model.law.initials, strict=True)]
+    sources += [BehaviouralSource(f"t{k}", node, "0", "v", text) for k, (node, text) in enumerate(printer.helpers)]
     ports = (*terminals.values(), *(("gate",) if gated else ()), *waves.values())
     name = space.claim(f"{top}_{plain(model.name)}{'_gated' if gated else ''}")
-    return LawSubcircuit(name, ports, tuple(params.items()), gated, tuple(cards), tuple(states.values()))
-
-
-def _bracket(text: str) -> str:
-    return f"({text})"
+    return LawSubcircuit(name, ports, tuple(params.items()), tuple(sources), tuple(capacitors), tuple(initials))
 
 
 def free_parameter(value: Expression) -> str | None:

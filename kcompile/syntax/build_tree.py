@@ -333,7 +333,7 @@ class TreeBuilder(lark.visitors.Transformer_NonRecursive):
         return nodes.Instance(span, model, name, indices, tuple(arguments), assignments, loops, rows)
 
     def phase(self, children: list[Any]) -> nodes.Phase:
-        name, duration, *items = children
+        _, name, duration, *items = children
         name = self._name(name)
         return nodes.Phase(self._across(name, duration), name, duration, tuple(i for i in items if i is not None))
 
