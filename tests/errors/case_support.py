@@ -1,0 +1,67 @@
+"""What the cases share: a small circuit, and a simulator that does what a line of shell says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kcompile as kc
+from kcompile.diagnostics import Diagnostic
+from kcompile.verify.deck import Deck
+from kcompile.verify.run_ngspice import run_ngspice
+
+LOW_PASS = kc.Source("lowpass.kc", """use std.passive: Resistor, Capacitor;
+
+circuit LowPass(vin, vout) {
+    node x[2, 3];
+    drive vin = dc(1 V);
+    Resistor R1(vin, vout);
+    Capacitor(vout, gnd) { c = 1 nF };
+    Capacitor(n, gnd) for n in x;
+    Resistor leak(n, gnd) for n in x;
+    input x;
+    output vout;
+}
+""")
+
+WITH_PHASES = kc.Source("phases.kc", """use std.passive: Resistor, Capacitor;
+
+circuit Phases {
+    node x;
+    Capacitor(x, gnd);
+    phase mix for 1 ns { Resistor(x, gnd); }
+}
+""")
+
+
+def caught(function: Callable[..., Any], *arguments: Any, **named: Any) -> list[Diagnostic]:
+    """Diagnostics of a call that fails; an empty list when it does not."""
+    try:
+        function(*arguments, **named)
+    except kc.KcompileError as error:
+        return list(error.diagnostics)
+    return []
+
+
+def with_fake_ngspice(tmp_path: Path, script: str, *, until: float = 1.0, timeout: float = 20.0) -> list[Diagnostic]:
+    """Diagnostics of a run in which ngspice is a script of the shell; it runs in the folder of the deck."""
+    program = tmp_path / "ngspice"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    os.chmod(program, 0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KCOMPILE_NGSPICE", str(program))
+        deck = Deck("main.cir", {"main.cir": "* title\n.end\n"})
+        return caught(run_ngspice, deck, expected=["v(out)"], until=until, timeout=timeout)
+
+
+def write_raw(path: Path, rows: list[tuple[float, float]]) -> None:
+    """A raw file with the vectors `time` and `v(out)`."""
+    import numpy as np
+
+    head = (f"Title: t\nPlotname: Transient Analysis\nFlags: real\nNo. Variables: 2\nNo. Points: {len(rows)}\n"
+            "Variables:\n\t0\ttime\ttime\n\t1\tv(out)\tvoltage\nBinary:\n")
+    path.write_bytes(head.encode("ascii") + np.array(rows, dtype="<f8").tobytes())
