@@ -43,7 +43,7 @@ class Source:
         """Text of one line, counted from 1, without its line end."""
         start = self.line_starts[number - 1]
         stop = self.text.find("\n", start)
-        return self.text[start:] if stop < 0 else self.text[start:stop]
+        return (self.text[start:] if stop < 0 else self.text[start:stop]).removesuffix("\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,11 @@ class Diagnostic:
     hint: str = ""
     notes: tuple[str, ...] = ()
     severity: str = "error"
+
+    def __post_init__(self) -> None:
+        # A name in a message may be a megabyte of a mutated file, and hold what a terminal would obey.
+        for part in ("message", "label", "hint"):
+            object.__setattr__(self, part, printable(getattr(self, part), 1000))
 
 
 class KcompileError(Exception):
@@ -228,10 +233,12 @@ def render_json(diagnostics: Sequence[Diagnostic]) -> str:
 
 def render_sarif(diagnostics: Sequence[Diagnostic], version: str) -> str:
     """Diagnostics as a SARIF 2.1.0 log, for code hosts and editors."""
+    from urllib.parse import quote
+
     def result(d: Diagnostic) -> dict[str, Any]:
         place = _place(d.span)
         location = {"physicalLocation": {
-            "artifactLocation": {"uri": place["file"]},
+            "artifactLocation": {"uri": quote(place["file"])},
             "region": {"startLine": place["line"], "startColumn": place["column"],
                        "endLine": place["end_line"], "endColumn": place["end_column"]}}} if place else None
         text = d.message + (f" ({d.hint})" if d.hint else "")
@@ -239,7 +246,7 @@ def render_sarif(diagnostics: Sequence[Diagnostic], version: str) -> str:
                 "locations": [location] if location else []}
 
     rules = [{"id": code} for code in dict.fromkeys(d.code for d in diagnostics)]
-    run = {"tool": {"driver": {"name": "kcompile", "version": version, "rules": rules}},
+    run = {"tool": {"driver": {"name": "kcompile", "version": version, "rules": rules}}, "columnKind": "unicodeCodePoints",
            "results": [result(d) for d in diagnostics]}
     return json.dumps({"version": "2.1.0", "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "runs": [run]},
                       indent=2)

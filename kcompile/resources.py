@@ -6,6 +6,7 @@ are siblings of the package.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
@@ -15,6 +16,18 @@ def data_folder(name: str) -> Path:
     """Folder of one kind of data: `grammar`, `templates` or `pdk_models`."""
     packed = _PACKAGE / "_data" / name
     return packed if packed.is_dir() else _PACKAGE.parent / name
+
+
+def cache_folder() -> Path | None:
+    """Folder of the user's own for what can be made again, `~/.cache/kcompile`; None where there can be none."""
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base.mkdir(mode=0o700, exist_ok=True)
+        folder = base / "kcompile"
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except (OSError, RuntimeError, ValueError):  # no home, or none that can be written
+        return None
+    return folder
 
 
 def std_folder() -> Path:

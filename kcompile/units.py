@@ -10,10 +10,14 @@ import math
 import re
 from dataclasses import dataclass
 
-PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
+_POWERS = {"f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9}
+PREFIXES = {prefix: float(f"1e{power}") for prefix, power in _POWERS.items()}
 
 MAX_EXPONENT = 64
 """Largest exponent of a base unit; products of powers would otherwise grow without end."""
+
+MAX_POWER = 300
+"""Largest power of ten between a unit with prefixes and its base units, so that the factor is a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +83,20 @@ _QUANTITY = re.compile(rf"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]
 
 def parse_unit(text: str) -> tuple[float, Dimension]:
     """Factor to SI base units and dimension of a unit expression; `ValueError` when it is not one."""
-    factor, dimension, at = 1.0, REAL, 0
+    power, dimension, at = 0, REAL, 0
     while at < len(text):
         match = _FACTOR.match(text, at)
         if match is None or (at == 0) == bool(match[1]):
             raise ValueError(f"`{text}` is not a unit")
         exponent = int(match[4] or 1) * (-1 if match[1] == "/" else 1)
-        factor *= PREFIXES.get(match[2], 1.0) ** exponent
+        power += _POWERS.get(match[2], 0) * exponent
         dimension *= UNITS[match[3]] ** exponent
         at = match.end()
     if dimension.largest_exponent > MAX_EXPONENT:
         raise ValueError(f"`{text}` has an exponent above {MAX_EXPONENT}")
-    return factor, dimension
+    if abs(power) > MAX_POWER:
+        raise ValueError(f"`{text}` is 1e{power} times its base unit, beyond 1e{MAX_POWER}")
+    return float(f"1e{power}"), dimension
 
 
 def scale_decimal(number: str, factor: float) -> float:
@@ -98,9 +104,10 @@ def scale_decimal(number: str, factor: float) -> float:
 
     `1.1 nF` must be the same float as `1.1e-9 F`: multiplying the parsed number would round twice.
     """
-    exponent = round(math.log10(factor)) if factor > 0 and math.isfinite(factor) else 0
     mantissa, _, tail = number.lower().partition("e")
-    return float(f"{mantissa}e{int(tail or 0) + exponent}")
+    # More digits than any exponent of a float needs would be slow to read; they overflow or vanish all the same.
+    given = int(tail or 0) if len(tail) < 10 else -(10**9) if tail[0] == "-" else 10**9
+    return float(f"{mantissa}e{given + round(math.log10(factor))}")
 
 
 def parse_quantity(text: str) -> tuple[float, Dimension | None]:

@@ -8,7 +8,7 @@ from typing import Any
 import lark
 import numpy as np
 
-from kcompile.diagnostics import Reporter, Source, Span
+from kcompile.diagnostics import Reporter, Source, Span, printable
 from kcompile.syntax import nodes
 from kcompile.syntax.fold import Rows
 from kcompile.units import parse_unit, scale_decimal
@@ -61,6 +61,8 @@ class TreeBuilder(lark.visitors.Transformer_NonRecursive):
 
     def _columns_in(self, span: Span) -> list[tuple[int, Rows, int, int]]:
         """Folded numerals inside a token: (start, run, column, stop)."""
+        if not self._numerals:
+            return []
         first, last = np.searchsorted(self._numeral_starts, [span.start - 1, span.stop])
         return [(int(at), *self._numerals[int(at)]) for at in self._numeral_starts[first:last]
                 if self._numerals[int(at)][2] <= span.stop]
@@ -83,7 +85,11 @@ class TreeBuilder(lark.visitors.Transformer_NonRecursive):
     def number(self, children: list[lark.Token]) -> nodes.Number:
         span = self._span(children[0])
         numeral, _, unit = str(children[0]).replace("\t", " ").partition(" ")
-        factor, dimension = parse_unit(unit.strip()) if unit.strip() else (1.0, None)
+        try:
+            factor, dimension = parse_unit(unit.strip()) if unit.strip() else (1.0, None)
+        except ValueError as error:
+            self._report.error("KC0104", printable(str(error), 80), span)
+            factor, dimension = 1.0, None
         integral = dimension is None and numeral.isdigit()
         value: float | np.ndarray = scale_decimal(numeral, factor)
         if parts := self._columns_in(span):
@@ -93,6 +99,8 @@ class TreeBuilder(lark.visitors.Transformer_NonRecursive):
                              else list(map(float, column)))
             integral = dimension is None and all(cell.lstrip("-").isdigit() for cell in column)
             value.setflags(write=False)
+            if np.all(value == value[0]):  # a literal of every row: 0 fits every dimension, an extent is one number
+                value = float(value[0])
         if not np.all(np.isfinite(value)):
             self._report.error("KC0106", "the number is larger than 1.8e308", span)
             value = 1.0
@@ -113,6 +121,8 @@ class TreeBuilder(lark.visitors.Transformer_NonRecursive):
         return _Operand(start, nots, minus, node)
 
     def expr(self, children: _Flat) -> nodes.Expr:
+        if len(children) == 1 and not children[0].nots:  # most expressions are one operand
+            return self._prefixed(children[0])
         return self._logical(children, ("or", "and"))
 
     def _logical(self, flat: _Flat, words: tuple[str, ...]) -> nodes.Expr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from kcompile.diagnostics import Reporter, accepted, nearest
@@ -158,8 +159,12 @@ class CircuitChecker:
         else:
             model = found[0]
         if item.label is not None:
-            for label in dict.fromkeys(item.label.column or (item.label.id,)):
-                self._label(replace(item.label, id=label, column=None))
+            labels = item.label.column or (item.label.id,) * (item.rows.count if item.rows else 1)
+            for label, count in Counter(labels).items():
+                name = replace(item.label, id=label, column=None)
+                self._label(name)
+                if count > 1:
+                    self._label(name)
         self._with_loops(item.loops, lambda: self._connections(item, model))
 
     def _library_hint(self, name: str) -> str:

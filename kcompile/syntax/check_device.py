@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kcompile.diagnostics import Reporter, accepted, nearest
 from kcompile.syntax import nodes
-from kcompile.syntax.contribution import take_apart
+from kcompile.syntax.contribution import Charge, take_apart
 from kcompile.syntax.functions import RESERVED, WAVEFORMS
 from kcompile.syntax.infer import ERROR, Inference, Type, word_type
 from kcompile.units import CAPACITANCE, CURRENT, TIME, VOLTAGE
@@ -86,19 +86,26 @@ class DeviceChecker:
                                hint="capacitance that depends on voltage is not in the language")
         if parts.misplaced:
             return
-        self._law.expect(item.value, Type("number", CURRENT), "a contribution")
         branch = [t.id for t in item.terminals] + ["gnd"] * (2 - len(item.terminals))
-        for charge in parts.charges:
-            ends = [a.id if isinstance(a, nodes.Name) else "?" for a in charge.voltage.arguments]
-            ends += ["gnd"] * (2 - len(ends))
-            if ends not in (branch, branch[::-1]):
-                self._report.error("KC0310", "a charge is stored between the terminals its current flows through",
-                                   charge.voltage.span, hint=f"write V({', '.join(branch)})")
-            found = self._quiet(charge.coefficient)
-            if found.kind == "number" and not found.constant:
-                self._report.error("KC0309", "the capacitance is constant in time", charge.coefficient.span)
-            elif found.kind == "number" and found.dimension not in (None, CAPACITANCE):
-                self._report.error("KC0301", f"a capacitance is expected, this is a {found}", charge.coefficient.span)
+        # Of a wrong capacitance the product with its voltage would be wrong too: one mistake, one report.
+        right = [self._charge(charge, branch) for charge in parts.charges]
+        if all(right):
+            self._law.expect(item.value, Type("number", CURRENT), "a contribution")
+
+    def _charge(self, charge: Charge, branch: list[str]) -> bool:
+        """Whether the capacitance of a charge is one; reports what is wrong with it."""
+        ends = [a.id if isinstance(a, nodes.Name) else "?" for a in charge.voltage.arguments]
+        ends += ["gnd"] * (2 - len(ends))
+        if ends not in (branch, branch[::-1]):
+            self._report.error("KC0310", "a charge is stored between the terminals its current flows through",
+                               charge.voltage.span, hint=f"write V({', '.join(branch)})")
+        found = self._quiet(charge.coefficient)
+        if found.kind == "number" and not found.constant:
+            self._report.error("KC0309", "the capacitance is constant in time", charge.coefficient.span)
+        elif found.kind == "number" and found.dimension not in (None, CAPACITANCE):
+            self._report.error("KC0301", f"a capacitance is expected, this is a {found}", charge.coefficient.span)
+            return False
+        return True
 
     def _quiet(self, expr: nodes.Expr) -> Type:
         """Type of an expression whose mistakes were reported already."""

@@ -25,6 +25,9 @@ _STATEMENT = re.compile(
     r"[ \t]*[A-Za-z_]\w*(?:[ \t]+[A-Za-z_]\w*(?:\[[^\]\[(){};]*\])?)?[ \t]*\([^(){};]*\)[ \t]*(?:\{[^{};]*\})?[ \t]*;[ \t]*",
     re.ASCII,
 )
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# A comment would be lost, and the exponent of a power decides its dimension, which a run has only one of.
+_STAYS = re.compile(r"//|\bpow\b", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +57,28 @@ def fold(text: str) -> tuple[str, tuple[Rows, ...]]:
     for skeleton, group in itertools.groupby(skeletons):
         count = sum(1 for _ in group)
         block = lines[at : at + count]
-        if count >= SHORTEST_RUN and "#" in skeleton and _STATEMENT.fullmatch(block[0]) and "//" not in skeleton:
-            runs.append(_columns(block, offset))
-            # The sign is part of the column, so the template is read without it.
-            template = re.sub(rf"(?:(?<=[=(,\[])|(?<=[=(,] ))-(?={_NUMERAL})", " ", block[0])
-            lines[at : at + count] = [template, *(" " * len(line) for line in block[1:])]
+        if count >= SHORTEST_RUN and "#" in skeleton and _STATEMENT.fullmatch(block[0]) and not _STAYS.search(skeleton):
+            rows = _columns(block, offset)
+            if not _other_names(block[0], rows, offset):
+                runs.append(rows)
+                # The sign is part of the column, so the template is read without it.
+                template = re.sub(rf"(?:(?<=[=(,\[])|(?<=[=(,] ))-(?={_NUMERAL})", " ", block[0])
+                lines[at : at + count] = [template, *(" " * len(line) for line in block[1:])]
         offset += sum(map(len, block)) + count
         at += count
     return "\n".join(lines), tuple(runs)
+
+
+def _other_names(line: str, rows: Rows, offset: int) -> bool:
+    """Whether rows differ in a name that has one meaning in a run: of a device, bank, parameter or constant.
+
+    Labels and single nodes may differ; `line` is the first one of the rows.
+    """
+    differ = [start - offset for (start, _), column in zip(rows.places, rows.columns, strict=True) if len(set(column)) > 1]
+    numbered = [match for match in _NAME.finditer(line) if any(match.start() <= at < match.end() for at in differ)]
+    return any(match.start() == len(line) - len(line.lstrip()) or "{" in line[: match.start()]
+               or line.count("[", 0, match.start()) > line.count("]", 0, match.start())
+               or (line[match.end() :].lstrip()[:1] == "[" and "(" in line[: match.start()]) for match in numbered)
 
 
 def _columns(block: list[str], offset: int) -> Rows:

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kcompile.diagnostics import Reporter, Source
-from kcompile.syntax.parse import parse, parser
+from kcompile.syntax.parse import parse
+from kcompile.units import UNIT_PATTERN
 
 INDENT = 4
 
-_COMMENT = re.compile(r"//[^\n]*")
-_TIGHT_BEFORE = {",", ";", ")", "]", "..", ".", ":", "^"}
-_TIGHT_AFTER = {"(", "[", "..", ".", "^"}
-_OPERATORS = {"+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "=", "<+", "and", "or", "not"}
-_WORDS = {"in", "for", "if", "rail", "drive", "initial", "input", "output", "const", "param", "state", "node", "use", "pdk",
-          "phase", "circuit", "device", "fixed", "trainable"}
+# The program parses when these are searched, so no character falls between them; longer signs stand before shorter ones.
+_TOKENS = re.compile(
+    r"(?P<breaks>(?:[ \t\r]*\n)+)|(?P<comment>//[^\n]*)|(?P<string>\"[^\"\n]*\")|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
+    rf"|(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?:[ \t]+{UNIT_PATTERN})?)"
+    r"|(?P<sign>\.\.|<\+|[=!<>]=|[-+*/%<>=(){}\[\],;:.^])")
+_STRING_OR_COMMENT = re.compile(r"(\"[^\"\n]*\")|//[^\n]*")
+
+_WORDS = frozenset("use const device param in trainable state circuit node rail drive initial input output pdk phase for "
+                   "fixed".split())
+_BINARY = frozenset(["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "=", "<+", "and", "or"])
+_OPENING = frozenset(["(", "[", "{", ",", ":", ";", "..", "^", "sign", "not", "none"])
+_NEXT_IS_OPERAND = _BINARY | _OPENING | _WORDS | {"filter"}
+"""Tokens after which an expression starts, so that a minus is a sign and an `if` a function."""
+_IN_DIMENSION = frozenset(["*", "/", "-"])
+_TIGHT_BEFORE = frozenset([",", ";", ")", "]", "..", ".", ":", "^"])
+_TIGHT_AFTER = frozenset(["(", "[", "..", ".", "^", "sign"])
+_CALLED = frozenset(["name", "]", "choice"])
+_BODIES = frozenset(["device", "circuit", "phase"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A token or comment, and the line breaks in front of it."""
+    """A token or comment: its text, what it is (`_kind`), and the line breaks in front of it."""
 
     text: str
     kind: str
@@ -29,107 +43,126 @@ class _Piece:
 
 
 def format_source(source: Source) -> str:
-    """Text in the standard layout, with the same tree; raises `CompileError` when the program does not parse."""
-    report = Reporter()
-    parse(source, report)
+    """Text in the standard layout, with the same syntax tree; raises `CompileError` when the program does not parse."""
+    _require_syntax(source)
+    lines = _Lines()
+    for piece in _pieces(source.text):
+        lines.add(piece)
+    return lines.text()
+
+
+def _require_syntax(source: Source) -> None:
+    # Comments keep alike lines from being read as one (fold.py); without them the parser takes seconds, not minutes.
+    bare = Source(source.name, _STRING_OR_COMMENT.sub(lambda match: match[1] or "", source.text))
+    for candidate in (bare, source):
+        report = Reporter()
+        parse(candidate, report)
+        if not report.failed:
+            return
     report.raise_errors()
-    return _Layout().text(_pieces(source.text))
 
 
 def _pieces(text: str) -> Iterator[_Piece]:
-    at = 0
-    for token in parser().lex(text):
-        start = token.start_pos or 0
-        yield from _comments(text[at:start])
-        gap = _COMMENT.split(text[at:start])[-1]
-        body = " ".join(token.split()) if token.type == "NUMBER" else str(token)
-        yield _Piece(body, token.type, gap.count("\n"))
-        at = start + len(token)
-    yield from _comments(text[at:])
+    """Tokens and comments of a program in order."""
+    breaks, before = 0, "none"
+    for match in _TOKENS.finditer(text):
+        group, found = match.lastgroup, match[0]
+        if group == "breaks":
+            breaks = found.count("\n")
+            continue
+        if group == "comment":
+            yield _Piece(found.rstrip(), "comment", breaks)
+        else:
+            before = _kind(group or "", found, before)
+            yield _Piece(" ".join(found.split()) if group == "number" else found, before, breaks)
+        breaks = 0
 
 
-def _comments(gap: str) -> Iterator[_Piece]:
-    at = 0
-    for match in _COMMENT.finditer(gap):
-        yield _Piece(match[0].rstrip(), "COMMENT", gap.count("\n", at, match.start()))
-        at = match.end()
+def _kind(group: str, text: str, before: str) -> str:
+    """What a token is: name, number, string, sign (unary minus), choice or filter (`if`), else its own text."""
+    if text == "-":
+        return "sign" if before in _NEXT_IS_OPERAND else "-"
+    if text == "if":
+        return "choice" if before in _NEXT_IS_OPERAND else "filter"
+    if group == "word" and text not in _WORDS and text not in ("and", "or", "not"):
+        return "name"
+    return group if group in ("number", "string") else text
 
 
-class _Layout:
-    """Puts pieces on lines; knows how deep it is and whether a statement is under way."""
+@functools.cache
+def _blank(before: str, kind: str, dimension: bool) -> str:
+    """What stands between two tokens of a line; `dimension`: they belong to the dimension of a parameter."""
+    if before == "{" or kind == "}":
+        return "" if before == "{" and kind == "}" else " "
+    if kind in _TIGHT_BEFORE or before in _TIGHT_AFTER:
+        return ""
+    if dimension and (before in _IN_DIMENSION or kind in _IN_DIMENSION):
+        return ""
+    if kind == "(":
+        return "" if before in _CALLED else " "
+    if kind == "[":
+        return "" if before == "name" else " "
+    return " "
+
+
+class _Lines:
+    """Puts pieces on lines; knows the open brackets and whether a statement is under way."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._line = ""
+        self._parts: list[str] = []
+        self._open: list[str] = []  # open brackets; `body` is the brace of a device, circuit or phase
         self._depth = 0
-        self._brackets = 0
-        self._open = False
+        self._before = "none"
+        self._statement = ""  # first token of the statement under way, empty between statements
+        self._inside = False  # whether a new line goes on with a statement or an assignment
         self._dimension = False
-        self._before: list[_Piece] = []
 
-    def text(self, pieces: Iterator[_Piece]) -> str:
-        for piece in pieces:
-            self._place(piece)
-            self._follow(piece)
-        self._end_line()
-        return "\n".join(self._lines).strip("\n") + "\n" if self._lines else ""
+    def text(self) -> str:
+        """Everything placed so far, ending with one line break."""
+        return "".join(self._parts) + "\n" if self._parts else ""
 
-    def _place(self, piece: _Piece) -> None:
-        first = not self._lines and not self._line
-        if piece.breaks or first:
-            self._end_line()
-            if piece.breaks > 1 and not first:
-                self._lines.append("")
-            closes = piece.text == "}"
-            goes_on = (self._open or piece.text in ("for", "if")) and not closes
-            self._line = " " * (INDENT * (self._depth - closes + goes_on)) + piece.text
-        elif piece.kind == "COMMENT":
-            self._line += f"  {piece.text}"
+    def add(self, piece: _Piece) -> None:
+        kind = piece.kind
+        if not self._parts:
+            self._parts.append(piece.text)
+        elif piece.breaks:
+            depth = self._depth - (kind == "}") + (self._inside and kind != "}")
+            self._parts.append("\n" * min(piece.breaks, 2) + " " * (INDENT * depth) + piece.text)
         else:
-            self._line += " " * self._blank(piece) + piece.text
+            gap = "  " if kind == "comment" else _blank(self._before, kind, self._dimension)
+            self._parts.append(gap + piece.text)
+        if kind != "comment":
+            self._follow(kind)
 
-    def _end_line(self) -> None:
-        if self._line:
-            self._lines.append(self._line)
-        self._line = ""
-
-    def _follow(self, piece: _Piece) -> None:
-        if piece.kind == "COMMENT":
-            return
-        self._before = [*self._before[-1:], piece]
-        text = piece.text
-        self._brackets += (text in ("(", "[")) - (text in (")", "]"))
-        self._depth += (text == "{") - (text == "}")
-        self._open = text not in (";", "{", "}") or self._brackets > 0
-        if text == ":":
+    def _follow(self, kind: str) -> None:
+        self._before = kind
+        self._statement = self._statement or kind
+        self._inside = True
+        if kind in ("(", "[", "{"):
+            self._enter(kind)
+        elif kind in (")", "]", "}"):
+            self._leave(kind)
+        elif kind == ";":
+            self._statement, self._inside = "", False
+        elif kind == ",":
+            self._inside = self._open[-1:] != ["{"]  # the next assignment of an instance starts its own line
+        if kind == ":":
             self._dimension = True
-        elif text in ("=", "in", ";", "trainable"):
+        elif kind in ("=", "in", ";", "trainable"):
             self._dimension = False
 
-    def _blank(self, piece: _Piece) -> bool:
-        """Whether a blank stands between the last piece and this one."""
-        last, text = self._before[-1], piece.text
-        if last.text == "{":
-            return text != "}"
-        if text in _TIGHT_BEFORE or last.text in _TIGHT_AFTER:
-            return False
-        if self._dimension and (last.kind == "OPERATOR" or piece.kind == "OPERATOR"):
-            return False
-        if last.kind == "MINUS" and self._is_prefix():
-            return False
-        if text == "(":
-            return not self._is_called(last)
-        if text == "[":
-            return last.text in _OPERATORS | _WORDS | {",", "{"}
-        return True
+    def _enter(self, kind: str) -> None:
+        body = kind == "{" and self._statement in _BODIES
+        self._open.append("body" if body else kind)
+        if kind == "{":
+            self._depth += 1
+            self._inside = False
+        if body:
+            self._statement = ""
 
-    def _is_prefix(self) -> bool:
-        """Whether the minus just placed is a sign."""
-        previous = self._before[-2] if len(self._before) > 1 else None
-        return previous is None or previous.text in _OPERATORS | _WORDS | {"(", "[", ",", "..", "{", ":", "^"}
-
-    def _is_called(self, last: _Piece) -> bool:
-        if last.text == "if":  # if(c, a, b) follows an operator, a filter follows a value
-            previous = self._before[-2] if len(self._before) > 1 else None
-            return previous is not None and previous.text in _OPERATORS | {"(", ",", "[", ".."}
-        return last.kind == "NAME" or last.text == "]"
+    def _leave(self, kind: str) -> None:
+        opened = self._open.pop()
+        if kind == "}":
+            self._depth -= 1
+        if opened == "body":
+            self._statement, self._inside = "", False

@@ -249,10 +249,10 @@ class Inference:
             return self._fail("KC0307", f"there is no function `{name}`", expr.function.span,
                               nearest(name, FUNCTIONS) or accepted(FUNCTIONS, 20))
         for word, value in expr.named:
-            if word.id not in function.names:
-                self._fail("KC0306", f"`{name}` has no argument `{word.id}`", word.span,
-                           nearest(word.id, function.names) or "its arguments have no names" * (not function.names))
             self.infer(value)
+            if word.id not in function.names:
+                return self._fail("KC0306", f"`{name}` has no argument `{word.id}`", word.span, nearest(word.id, function.names)
+                                  or "its arguments have no names" * (not function.names))
         arguments = call_arguments(expr, function)
         if arguments is None:
             wanted = f"{function.least}" if function.least == function.most else f"{function.least} to {function.most}"

@@ -108,7 +108,7 @@ class _Loader:
         return self._find_file(use.path, use.span, folder)
 
     def _find_file(self, text: str, span: Span, folder: Path) -> Path | None:
-        if "\0" in text or not text or len(text) > 1024:
+        if "\0" in text or not text or len(text) > 1024 or any(len(part.encode()) > 255 for part in text.split("/")):
             self._report.error("KC0205", "this is not a file name", span)
             return None
         candidates = [(base / text).resolve() for base in (folder, *self._roots)]
@@ -120,7 +120,7 @@ class _Loader:
         for path in inside:
             if path.is_file():
                 return path
-        beside = [p.name for p in inside[0].parent.glob("*.kc")] if inside[0].parent.is_dir() else []
+        beside = [p.name for p in inside[0].parent.glob("*.kc")]
         self._report.error("KC0205", f"there is no file `{printable(text)}`", span, hint=nearest(text, beside))
         return None
 
