@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kcompile.diagnostics import Diagnostic, Reporter, UsageError, accepted, nearest, printable
-from kcompile.inputs import read_quantity
+from kcompile.inputs import read_array, read_quantity
 from kcompile.ir.circuit import Circuit, InstanceTable, SharedParam, frozen
 from kcompile.ir.device import Interval
 from kcompile.syntax import nodes
@@ -45,13 +45,19 @@ def _dimensions(circuit: Circuit) -> dict[str, Dimension]:
 
 
 def _value(name: str, value: float | str, dimension: Dimension) -> float:
-    return read_quantity(value, dimension, f"`{printable(name, 80)}`") if isinstance(value, str) else float(value)
+    what = f"`{printable(name, 80)}`"
+    if isinstance(value, str):
+        return read_quantity(value, dimension, what)
+    number = read_array(value, what)
+    if number.size != 1:
+        raise UsageError(Diagnostic("KC0503", f"{what} is set to one number, {number.size} are given"))
+    return float(number.item())
 
 
 def assign(circuit: Circuit, values: Mapping[str, np.ndarray]) -> Circuit:
     """Circuit with the named parameters replaced; raises `UsageError` with one diagnostic per misfit."""
     problems: list[Diagnostic] = []
-    left = {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
+    left = {name: read_array(value, f"`{printable(name, 80)}`") for name, value in values.items()}
     shared = tuple(_shared(one, left, problems) for one in circuit.shared)
     new_shared = {one.name: one for one in shared}
     tables = tuple(_table(table, left, new_shared, problems) for table in circuit.tables)

@@ -71,7 +71,7 @@ def build(module: Module, top: nodes.Circuit, report: Reporter, settings: Mappin
 
 def rail_model() -> DeviceModel:
     """The clamp behind `rail`."""
-    return build_model(parse_rule(Source("rail", RAIL_LAW), "device"), {})
+    return build_model(parse_rule(Source("rail", RAIL_LAW), "device"), {}, {})
 
 
 def _with_rails(elaborated: Elaborated) -> Circuit:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kcompile.diagnostics import Diagnostic, Span, UsageError
+from kcompile.inputs import read_array
 from kcompile.ir.device import DeviceModel, Interval
 from kcompile.ir.names import Path, bank_name, format_name
 from kcompile.units import Dimension
@@ -143,13 +144,19 @@ class InstanceTable:
         stop = self.span.source.text.find(";", start)
         return Span(self.span.source, start, stop if stop > 0 else start + 1)
 
-    def rows_by_bank(self) -> Iterator[tuple[str, slice]]:
-        """(bank name, rows): one entry, or one per row where each statement named its own instance."""
-        if any(isinstance(segment.text, tuple) for segment in self.path):
-            for row in range(self.count):
-                yield self.name(row), slice(row, row + 1)
-        else:
+    def rows_by_bank(self) -> Iterator[tuple[str, slice | np.ndarray]]:
+        """(bank name, rows): one entry, or one per name where each folded statement named its own instance."""
+        named = [segment.text for segment in self.path if isinstance(segment.text, tuple)]
+        if not named:
             yield self.bank, slice(0, self.count)
+            return
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for row, texts in enumerate(zip(*named, strict=True)):
+            groups.setdefault(texts, []).append(row)
+        for texts, rows in groups.items():
+            one = iter(texts)
+            name = ".".join(next(one) if isinstance(segment.text, tuple) else segment.text for segment in self.path)
+            yield name, slice(rows[0], rows[0] + 1) if len(rows) == 1 else np.array(rows)
 
 
 @dataclass(frozen=True)
@@ -247,10 +254,10 @@ class Circuit:
 
     def with_initial(self, voltages: np.ndarray) -> Circuit:
         """Circuit whose input nodes start at other voltages, float64[inputs]; raises `UsageError` KC0506, KC0507."""
-        voltages = np.asarray(voltages, dtype=np.float64)
+        voltages = read_array(voltages, "the list of input voltages")
         if voltages.shape != self.inputs.shape:
             raise UsageError(Diagnostic("KC0507", f"the circuit has {len(self.inputs)} input nodes, "
-                                        f"{voltages.size} voltages are given (shape {voltages.shape})"))
+                                        f"{voltages.size} voltages are given"))
         if not np.all(np.isfinite(voltages)):
             at = int(np.flatnonzero(~np.isfinite(voltages))[0])
             raise UsageError(Diagnostic("KC0506", f"input voltage {at} is {voltages[at]}"))

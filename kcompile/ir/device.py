@@ -63,7 +63,8 @@ class State:
 class DeviceModel:
     """One law, shared by all its instances.
 
-    `definition` is the checked source of the law, `constants` the values of the named constants it may say.
+    `definition` is the checked source of the law, `constants` the values of the named constants it may say, `dimensions`
+    the dimensions of those, None for what fits every dimension.
     """
 
     name: str
@@ -72,6 +73,7 @@ class DeviceModel:
     states: tuple[State, ...]
     definition: nodes.Device = field(repr=False)
     constants: tuple[tuple[str, float], ...] = field(repr=False)
+    dimensions: tuple[tuple[str, Dimension | None], ...] = field(repr=False)
 
     @cached_property
     def law(self) -> Law:

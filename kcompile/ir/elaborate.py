@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,8 @@ from kcompile.diagnostics import CompileError, Reporter, Span
 from kcompile.ir.circuit import Circuit, InstanceTable, NodeBank, NodeTable, Phase, SharedParam, Stimulus, Tie, Wave, frozen
 from kcompile.ir.device import DeviceModel
 from kcompile.ir.evaluate import MAX_ROWS, Evaluator, Frame, NodeIds, Numbers, Rows, fail
-from kcompile.ir.model import ModelBuilder, module_constants, read_interval, read_wave
+from kcompile.ir.hierarchy import Hierarchy
+from kcompile.ir.model import ModelBuilder, read_interval, read_wave
 from kcompile.ir.names import Path, Segment, take_rows
 from kcompile.syntax import nodes
 from kcompile.syntax.check_device import flatten
@@ -48,6 +49,7 @@ class Elaborator:
     def __init__(self, report: Reporter) -> None:
         self._report = report
         self._models = ModelBuilder()
+        self._hierarchy = Hierarchy()
         self._banks: list[NodeBank] = []
         self._count = 1
         self._instances = 0
@@ -57,13 +59,16 @@ class Elaborator:
         self._phases: list[Phase] = []
         self._stimuli: list[Stimulus] = []
         self._rails: list[_Rail] = []
-        self._inputs: list[np.ndarray] = []
-        self._outputs: list[np.ndarray] = []
+        self._shared_names: Counter[str] = Counter()
+        self._driven: list[tuple[np.ndarray, Span]] = []
+        self._inputs: list[tuple[np.ndarray, Span]] = []
+        self._outputs: list[tuple[np.ndarray, Span]] = []
         self._ports: np.ndarray = np.zeros(0, dtype=np.int32)
         self._pdk: str | None = None
 
     def top(self, circuit: nodes.Circuit, module: Module, settings: Mapping[str, float]) -> Elaborated | None:
         """Flat circuit of a top, `settings` replacing scalar parameters of it; None after reports."""
+        self._hierarchy.check_size(circuit, module)
         frame = Frame(1, (), {})
         for port in circuit.ports:
             frame.names[port.id] = NodeIds(self._add_bank(frame, port, ()))
@@ -84,7 +89,7 @@ class Elaborator:
 
     def _circuit(self, circuit: nodes.Circuit, module: Module, frame: Frame, phase: int | None,
                  given: Mapping[str, Numbers], top: bool) -> None:
-        for name, value in module_constants(module).items():
+        for name, value in self._models.constants(module).items():
             frame.names.setdefault(name, Numbers(np.array([value])))
         counts: Counter[str] = Counter()
         for item in circuit.items:
@@ -113,9 +118,11 @@ class Elaborator:
                 self._start(item, circuit, frame, everywhere, top)
             case nodes.Input() | nodes.Output() if top:
                 into = self._inputs if isinstance(item, nodes.Input) else self._outputs
-                into += [everywhere.node_list(node).reshape(-1) for node in item.nodes]
-                if 0 in into[-1]:
-                    raise fail("KC0210", "`gnd` is neither an input nor an output", item.span)
+                for node in item.nodes:
+                    ids = everywhere.node_list(node).reshape(-1)
+                    if 0 in ids:
+                        raise fail("KC0210", "`gnd` is neither an input nor an output", node.span)
+                    into.append((ids, node.span))
             case nodes.Pdk() if top:
                 self._pdk = item.name.id
             case nodes.Phase():
@@ -132,6 +139,9 @@ class Elaborator:
         if not 0.0 < duration < np.inf:
             raise fail("KC0423", f"a phase lasts a positive time, not {duration:g} s", item.duration.span)
         self._phases.append(Phase(item.name.id, duration, item.name.span))
+        counts["." + item.name.id] += 1
+        if counts[item.name.id]:
+            raise self._taken(item.name)
         inner: Counter[str] = Counter()
         for instance in item.items:
             if isinstance(instance, nodes.Instance):
@@ -171,11 +181,8 @@ class Elaborator:
         if not np.all(np.isfinite(values)):
             return Numbers(values)
         name = ".".join([*(s.text if isinstance(s.text, str) else s.text[0] for s in frame.path), item.name.id])
-        label = name
-        repeat = 2
-        while any(one.name == label for one in self._shared):
-            label = f"{name}#{repeat}"
-            repeat += 1
+        self._shared_names[name] += 1
+        label = f"{name}#{self._shared_names[name]}" if self._shared_names[name] > 1 else name
         store = shape if frame.path else extents
         self._shared.append(SharedParam(label, store, wanted.dimension or REAL, interval, item.trainable,
                                         frozen(values.reshape(-1).copy()), item.name.span))
@@ -265,12 +272,7 @@ class Elaborator:
             raise fail("KC0409", "`gnd` is the reference and stays at 0 V", item.target.span)
         assert isinstance(item.value, nodes.Call)
         wave = read_wave(item.value, Evaluator(frame, rows), rows.count)
-        known = np.concatenate([ids, *(s.nodes for s in self._stimuli)])
-        unique, counts = np.unique(known, return_counts=True)
-        if np.any(counts > 1):
-            twice = int(unique[counts > 1][0])
-            raise fail("KC0409", f"the node `{self._name(twice)}` is driven twice", item.target.span,
-                       "two sources on one node are a loop without resistance")
+        self._driven.append((ids, item.target.span))
         self._stimuli.append(Stimulus(frozen(ids.astype(np.int32)), wave, item.span, inner=not port))
 
     def _start(self, item: nodes.Initial, circuit: nodes.Circuit, frame: Frame, everywhere: Evaluator, top: bool) -> None:
@@ -291,15 +293,15 @@ class Elaborator:
         driven = np.zeros(self._count, dtype=bool)
         for stimulus in self._stimuli:
             driven[stimulus.nodes] = True
-        for inputs in self._inputs:
+        for node, span in _repeated(self._driven):
+            self._report.error("KC0409", f"the node `{self._name(node)}` is driven twice", span,
+                               hint="two sources on one node are a loop without resistance")
+        for inputs, span in self._inputs:
             if driven[inputs].any():
                 name = self._name(int(inputs[driven[inputs]][0]))
-                self._report.error("KC0424", f"the input node `{name}` is driven, it has no initial voltage to set",
-                                   self._banks[0].span)
-        every = np.concatenate(self._inputs) if self._inputs else np.zeros(0, dtype=np.int32)
-        unique, counts = np.unique(every, return_counts=True)
-        if np.any(counts > 1):
-            self._report.error("KC0202", f"the node `{self._name(int(unique[counts > 1][0]))}` is an input twice")
+                self._report.error("KC0424", f"the input node `{name}` is driven, it has no initial voltage to set", span)
+        for node, span in _repeated(self._inputs):
+            self._report.error("KC0202", f"the node `{self._name(node)}` is an input twice", span)
         for ids, values, span in self._initial:
             if driven[ids].any():
                 name = self._name(int(ids[driven[ids]][0]))
@@ -311,16 +313,14 @@ class Elaborator:
 
     def _instance(self, item: nodes.Instance, module: Module, frame: Frame, everywhere: Evaluator, phase: int | None,
                   counts: Counter[str], phase_name: str) -> None:
-        if item.rows is not None:
-            if frame.copies > 1 or item.loops is not None:
-                raise fail("KC0406", f"more than 32 alike statements in a row cannot stand in a circuit with "
-                           f"{frame.copies} copies; write them as a loop", item.span)
-            rows = Rows(item.rows.count, np.zeros(item.rows.count, dtype=np.int64))
-        else:
-            rows = everywhere.expand(item.loops)
+        declaration, owner = module.names[item.model.id]
+        for rows in self._hierarchy.rows(item, frame, everywhere, module):
+            self._bank(item, declaration, owner, frame, rows, phase, counts, phase_name)
+
+    def _bank(self, item: nodes.Instance, declaration: object, owner: Module, frame: Frame, rows: Rows, phase: int | None,
+              counts: Counter[str], phase_name: str) -> None:
         if self._instances + rows.count > MAX_INSTANCES:
             raise fail("KC0406", f"the circuit has more than {MAX_INSTANCES:,} instances", item.span)
-        declaration, owner = module.names[item.model.id]
         evaluator = Evaluator(frame, rows)
         path = self._path(item, frame, rows, evaluator, counts, phase_name)
         ends = [np.broadcast_to(evaluator.node(node), (rows.count,)) for node in item.nodes]
@@ -337,30 +337,41 @@ class Elaborator:
                        "capacitors stand outside phases: charge stays when devices are switched")
         if rows.count:
             self._tables.append(InstanceTable(path, model, phase, frozen(table_nodes), columns, ties, waves, fixed, item.span,
-                                              item.rows.starts if item.rows else None))
+                                              item.rows.starts[rows.folded] if item.rows else None))
 
     def _path(self, item: nodes.Instance, frame: Frame, rows: Rows, evaluator: Evaluator, counts: Counter[str],
               phase_name: str) -> Path:
         prefix = take_rows(frame.path, rows.copy) if frame.path else ()
         if phase_name:
             prefix = (*prefix, Segment(phase_name))
-        each = max(rows.count // max(frame.copies, 1), 1)
-        looped = () if item.loops is None or not item.loops.loops else (each,)
+        folded = rows.folded if rows.folded is not None and len(np.unique(rows.folded)) > 1 else None
         if item.label is None:
             first = counts[item.model.id]
-            counts[item.model.id] += item.rows.count if item.rows else 1
-            if item.rows:
-                return (*prefix, Segment(item.model.id, (first + np.arange(rows.count)).reshape(-1, 1)))
-            return (*prefix, Segment(f"{item.model.id}[{first}]", extents=looped))
-        text = item.label.column or item.label.id
-        if item.indices:
-            columns = [np.broadcast_to(evaluator.whole(i), (rows.count,)) for i in item.indices
-                       if not isinstance(i, nodes.Range)]
-            index = np.stack(columns, axis=1)
-            if frame.copies == 1 and len(np.unique(index, axis=0)) != len(index):
-                raise fail("KC0202", f"two instances of the bank `{item.label.id}` have one subscript", item.label.span)
-            return (*prefix, Segment(text, index))
-        return (*prefix, Segment(text, extents=looped))
+            counts[item.model.id] += 1 if folded is None else item.rows.count if item.rows else 1
+            if counts["." + item.model.id]:
+                raise self._taken(item.model)
+            if folded is not None:  # the first run has the name of the device alone, a later one tells where it starts
+                name = f"{item.model.id}[{first}]" if first else item.model.id
+                return (*prefix, Segment(name, folded.reshape(-1, 1)))
+            return (*prefix, _numbered(f"{item.model.id}[{first}]", item, frame, rows))
+        text: str | tuple[str, ...] = item.label.id
+        if item.label.column is not None and rows.folded is not None:
+            text = tuple(item.label.column[k] for k in rows.folded) if folded is not None else item.label.column[rows.folded[0]]
+        for label in {text} if isinstance(text, str) else set(text):
+            counts["." + label] += 1
+            if counts[label]:
+                raise self._taken(item.label)
+        if not item.indices:
+            return (*prefix, _numbered(text, item, frame, rows))
+        index = np.stack([np.broadcast_to(evaluator.whole(i), (rows.count,)) for i in item.indices
+                          if not isinstance(i, nodes.Range)], axis=1)
+        if isinstance(text, str) and len(np.unique(np.column_stack([rows.copy, index]), axis=0)) != len(index):
+            raise fail("KC0202", f"two instances of the bank `{item.label.id}` have one subscript", item.label.span)
+        return (*prefix, Segment(text, index))
+
+    def _taken(self, name: nodes.Name) -> CompileError:
+        return fail("KC0202", f"`{name.id}` is the name of instances of `{name.id}` without a label, and of nothing else",
+                    name.span, hint="label them, or choose another name")
 
     def _columns(self, item: nodes.Instance, model: DeviceModel, rows: Rows, evaluator: Evaluator):
         """Parameter columns, ties, waves and frozen names of a bank."""
@@ -406,7 +417,8 @@ class Elaborator:
             if param.integral and np.any(value != np.round(value)):
                 raise fail("KC0304", f"`{param.name}` is a whole number", span)
             columns[param.name] = frozen(np.broadcast_to(value, (rows.count,)).view())
-        fixed = frozenset(a.name.id for a in item.assignments if a.fixed)
+        trainable = {param.name for param in model.params if param.trainable}
+        fixed = frozenset(name for name, assignment in given.items() if assignment.fixed and name in trainable)
         return columns, ties, waves, fixed
 
     def _subcircuit(self, item: nodes.Instance, circuit: nodes.Circuit, owner: Module, rows: Rows, evaluator: Evaluator,
@@ -449,8 +461,31 @@ def _copies(frame: Frame) -> Rows:
     return Rows(frame.copies, np.arange(frame.copies))
 
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return frozen(np.concatenate(parts).astype(np.int32) if parts else np.zeros(0, dtype=np.int32))
+def _numbered(text: str | tuple[str, ...], item: nodes.Instance, frame: Frame, rows: Rows) -> Segment:
+    """Segment whose subscript counts the rows of each copy, if there are loops."""
+    if item.loops is None or not item.loops.loops:
+        return Segment(text)
+    each = np.bincount(rows.copy, minlength=frame.copies)
+    if np.all(each == each[0]):
+        return Segment(text, extents=(max(int(each[0]), 1),))
+    within = np.arange(rows.count) - np.repeat(np.cumsum(each) - each, each)
+    return Segment(text, within.reshape(-1, 1))
+
+
+def _joined(parts: list[tuple[np.ndarray, Span]]) -> np.ndarray:
+    return frozen(np.concatenate([ids for ids, _ in parts]).astype(np.int32) if parts else np.zeros(0, dtype=np.int32))
+
+
+def _repeated(parts: list[tuple[np.ndarray, Span]]) -> Iterator[tuple[int, Span]]:
+    """The first node of each part that stands in it twice or in a part before."""
+    every = np.concatenate([np.zeros(0, dtype=np.int64), *(ids for ids, _ in parts)])
+    again = np.ones(len(every), dtype=bool)
+    again[np.unique(every, return_index=True)[1]] = False
+    stops = np.cumsum([len(ids) for ids, _ in parts])
+    found = np.flatnonzero(again)
+    part = np.searchsorted(stops, found, side="right")
+    for k in np.unique(part, return_index=True)[1]:
+        yield int(every[found[k]]), parts[int(part[k])][1]
 
 
 def _shape(expr: nodes.Expr) -> tuple[int, ...] | None:

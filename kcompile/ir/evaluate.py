@@ -56,10 +56,12 @@ class Rows:
     copy: np.ndarray
     numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
     nodes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    folded: np.ndarray | None = None
+    """Which of the folded statements each row belongs to."""
 
     def take(self, index: np.ndarray) -> Rows:
         return Rows(len(index), self.copy[index], {k: v[index] for k, v in self.numbers.items()},
-                    {k: v[index] for k, v in self.nodes.items()})
+                    {k: v[index] for k, v in self.nodes.items()}, self.folded[index] if self.folded is not None else None)
 
     def say(self, row: int) -> str:
         """`at k = 9` for a diagnostic about one row; nothing without loops."""
@@ -143,7 +145,8 @@ class Evaluator:
     def _value(self, expr: nodes.Expr) -> np.ndarray:
         match expr:
             case nodes.Number():
-                return np.asarray(expr.value, dtype=np.float64)
+                value = np.asarray(expr.value, dtype=np.float64)
+                return value[self._rows.folded] if value.ndim else value
             case nodes.Name():
                 return self._name(expr)
             case nodes.Index():
@@ -256,15 +259,21 @@ class Evaluator:
         return ids[self._subscripts(expr, ids.shape[1:])]
 
     def _node_column(self, name: nodes.Name) -> np.ndarray:
-        assert name.column is not None
-        known = {one: 0 if one == "gnd" else int(self._ids(one)[0]) for one in dict.fromkeys(name.column)}
-        return np.array([known[one] for one in name.column], dtype=np.int32)
+        assert name.column is not None and self._rows.folded is not None
+        known = {one: np.zeros(self._frame.copies, dtype=np.int32) if one == "gnd" else self._ids(one)
+                 for one in dict.fromkeys(name.column)}
+        if any(ids.ndim != 1 for ids in known.values()):
+            raise fail("KC0404", "one node is expected here, in some lines of this run it is a bank or a list", name.span)
+        return np.stack([known[one] for one in name.column])[self._rows.folded, self._rows.copy]
 
     def node_list(self, expr: nodes.Expr) -> np.ndarray:
         """int32[copies, n]: the nodes of a list, in order; loop variables have no place in it."""
-        if isinstance(expr, nodes.Chain):
-            return np.concatenate([self.node_list(operand) for operand in expr.operands], axis=1)
         copies = self._frame.copies
+        if isinstance(expr, nodes.Chain):
+            parts = [self.node_list(operand) for operand in expr.operands]
+            if copies * sum(part.shape[1] for part in parts) > MAX_ROWS:
+                raise fail("KC0406", f"the list has more than {MAX_ROWS:,} nodes", expr.span)
+            return np.concatenate(parts, axis=1)
         if isinstance(expr, nodes.Name):
             if expr.id in self._rows.nodes:
                 raise fail("KC0303", "a list of nodes does not depend on loop variables", expr.span)

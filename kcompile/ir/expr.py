@@ -7,11 +7,14 @@ into |x|. Potentials are symbols called `V(p)`, parameters and states have their
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sympy
 
+from kcompile.ir.meaning import SMALLEST
 from kcompile.syntax import nodes
 from kcompile.syntax.contribution import take_apart
 from kcompile.syntax.functions import CONSTANTS, FUNCTIONS, Rule
@@ -45,7 +48,8 @@ class recip(_Operator):
         return number(1.0 / float(x)) if x.is_Number and abs(float(x)) > 1e-300 else None
 
     def fdiff(self, argindex=1):
-        return -recip(self.args[0]) ** 2
+        x = self.args[0]
+        return select(lt(abs_(x), number(SMALLEST)), 0, -recip(x) ** 2)
 
 
 class exp(_Operator):
@@ -59,14 +63,14 @@ class log(_Operator):
     nargs = 1
 
     def fdiff(self, argindex=1):
-        return recip(self.args[0])
+        return select(lt(number(SMALLEST), self.args[0]), recip(self.args[0]), 0)
 
 
 class sqrt(_Operator):
     nargs = 1
 
     def fdiff(self, argindex=1):
-        return recip(sqrt(self.args[0])) / 2
+        return select(lt(0, self.args[0]), recip(sqrt(self.args[0])) / 2, 0)
 
 
 class power(_Operator):
@@ -76,7 +80,7 @@ class power(_Operator):
 
     def fdiff(self, argindex=1):
         x, exponent = self.args
-        return exponent * raised(x, float(exponent) - 1.0)
+        return select(lt(0, x), exponent * raised(x, float(exponent) - 1.0), 0)
 
 
 class tanh(_Operator):
@@ -267,8 +271,9 @@ def raised(x: Expression, exponent: float) -> Expression:
 def build_law(model: DeviceModel) -> Law:
     """Law of a device whose definition has passed the checker."""
     builder = _LawBuilder(dict(model.constants))
-    currents: dict[tuple[str, str], Expression] = {}
-    capacitances: dict[tuple[str, str], Expression] = {}
+    # Terms are collected and added at once: sympy takes minutes to add five thousand one by one.
+    currents: defaultdict[tuple[str, str], list[Expression]] = defaultdict(list)
+    capacitances: defaultdict[tuple[str, str], list[Expression]] = defaultdict(list)
     rates: dict[str, Expression] = {}
     initials: dict[str, Expression] = {}
     for item in model.definition.items:
@@ -278,21 +283,27 @@ def build_law(model: DeviceModel) -> Law:
             parts = take_apart(item.value)
             for negative, term in parts.currents:
                 value = builder.expr(term)
-                currents[branch] = currents.get(branch, sympy.Integer(0)) + (-value if negative else value)
+                currents[branch].append(-value if negative else value)
             for charge in parts.charges:
                 value = builder.expr(charge.coefficient)
                 backwards = charge.negative != (_ends(charge.voltage) != branch)
-                capacitances[branch] = capacitances.get(branch, sympy.Integer(0)) + (-value if backwards else value)
+                capacitances[branch].append(-value if backwards else value)
         elif isinstance(item, nodes.Equation):
             rates[item.arguments[0].id] = builder.expr(item.value)
         elif isinstance(item, nodes.State):
             initials[item.name.id] = builder.expr(item.initial) if item.initial else sympy.Integer(0)
     return Law(
-        tuple(Branch(*branch, value) for branch, value in currents.items() if value != 0),
-        tuple(Branch(*branch, value) for branch, value in capacitances.items() if value != 0),
+        _branches(currents),
+        _branches(capacitances),
         tuple(rates[state.name] for state in model.states),
         tuple(initials[state.name] for state in model.states),
     )
+
+
+def _branches(terms: Mapping[tuple[str, str], list[Expression]]) -> tuple[Branch, ...]:
+    """One branch for each pair of terminals whose terms do not cancel."""
+    sums = {branch: sympy.Add(*values) for branch, values in terms.items()}
+    return tuple(Branch(*branch, value) for branch, value in sums.items() if value != 0)
 
 
 def _ends(call: nodes.Call) -> tuple[str, str]:

@@ -3,60 +3,85 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from kcompile.diagnostics import Reporter
 from kcompile.ir.circuit import Wave, frozen
 from kcompile.ir.device import DeviceModel, Interval, Param, State
-from kcompile.ir.evaluate import Evaluator, Frame, Numbers, Rows, fail
+from kcompile.ir.evaluate import Binding, Evaluator, Frame, Numbers, Rows, fail
+from kcompile.ir.waves import broken_rules
 from kcompile.syntax import nodes
 from kcompile.syntax.check_device import check_waveform
 from kcompile.syntax.functions import WAVEFORMS
 from kcompile.syntax.infer import Inference, Type, word_type
 from kcompile.syntax.load import Module
-from kcompile.units import REAL
+from kcompile.units import REAL, Dimension
 
 
-def module_constants(module: Module) -> dict[str, float]:
-    """Values of every constant a module can say, its own and imported ones."""
-    values: dict[str, float] = {}
-    imported = {id(owner): owner for declaration, owner in module.names.values()
-                if owner is not module and isinstance(declaration, nodes.Const)}
-    theirs = {key: module_constants(owner) for key, owner in imported.items()}
-    for name, (declaration, owner) in module.names.items():
-        if owner is not module and isinstance(declaration, nodes.Const):
-            values[name] = theirs[id(owner)][name]
-    for declaration in module.own:
-        if isinstance(declaration, nodes.Const):
-            values[declaration.name.id] = float(scalar_evaluator(values).number(declaration.value))
-    return values
-
-
-def scalar_evaluator(values: dict[str, float]) -> Evaluator:
+def scalar_evaluator(values: Mapping[str, float]) -> Evaluator:
     """Evaluator of expressions that read nothing but constants."""
-    names = {name: Numbers(np.array([value])) for name, value in values.items()}
-    return Evaluator(Frame(1, (), dict(names)), Rows(1, np.zeros(1, dtype=np.int64)))
+    return Evaluator(Frame(1, (), {name: _scalar(value) for name, value in values.items()}), _ONE_ROW)
+
+
+_ONE_ROW = Rows(1, np.zeros(1, dtype=np.int64))
+
+
+def _scalar(value: float) -> Numbers:
+    return Numbers(np.array([value]))
 
 
 class ModelBuilder:
-    """Makes one `DeviceModel` per device declaration."""
+    """Makes one `DeviceModel` per device declaration, and the constants of each module once."""
 
     def __init__(self) -> None:
         self._models: dict[int, DeviceModel] = {}
+        self._constants: dict[int, dict[str, float]] = {}
+        self._types: dict[int, dict[str, Type]] = {}
+
+    def constants(self, module: Module) -> dict[str, float]:
+        """Values of every constant a module can say, its own and imported ones."""
+        if id(module) in self._constants:
+            return self._constants[id(module)]
+        values = {name: self.constants(owner)[name] for name, (declaration, owner) in module.names.items()
+                  if owner is not module and isinstance(declaration, nodes.Const)}
+        known: dict[str, Binding] = {name: _scalar(value) for name, value in values.items()}
+        evaluator = Evaluator(Frame(1, (), known), _ONE_ROW)
+        for declaration in module.own:
+            if isinstance(declaration, nodes.Const):
+                value = float(evaluator.number(declaration.value))
+                values[declaration.name.id], known[declaration.name.id] = value, _scalar(value)
+        self._constants[id(module)] = values
+        return values
 
     def model(self, device: nodes.Device, module: Module) -> DeviceModel:
         if id(device) not in self._models:
-            self._models[id(device)] = build_model(device, module_constants(module))
+            self._models[id(device)] = build_model(device, self.constants(module), self._dimensions(module))
         return self._models[id(device)]
+
+    def _dimensions(self, module: Module) -> dict[str, Dimension | None]:
+        return {name: found.dimension for name, found in self._constant_types(module).items()}
+
+    def _constant_types(self, module: Module) -> dict[str, Type]:
+        if id(module) not in self._types:
+            types = {name: self._constant_types(owner)[name] for name, (declaration, owner) in module.names.items()
+                     if owner is not module and isinstance(declaration, nodes.Const)}
+            inference = Inference(Reporter(), lambda name: types[name.id])
+            for declaration in module.own:
+                if isinstance(declaration, nodes.Const):
+                    types[declaration.name.id] = inference.infer(declaration.value)
+            self._types[id(module)] = types
+        return self._types[id(module)]
 
     def evaluator(self, model: DeviceModel) -> Evaluator:
         """Evaluator of what stands inside the declaration of a device."""
         return scalar_evaluator(dict(model.constants))
 
 
-def build_model(device: nodes.Device, constants: dict[str, float]) -> DeviceModel:
-    """Model of a checked device."""
+def build_model(device: nodes.Device, constants: Mapping[str, float],
+                dimensions: Mapping[str, Dimension | None]) -> DeviceModel:
+    """Model of a checked device; `constants` and their dimensions are what its file can say."""
     evaluator = scalar_evaluator(constants)
     quiet = Reporter()
     params, states = [], []
@@ -66,8 +91,8 @@ def build_model(device: nodes.Device, constants: dict[str, float]) -> DeviceMode
         elif isinstance(item, nodes.State):
             wanted = word_type(item.dimension, quiet)
             states.append(State(item.name.id, wanted.dimension or REAL, item.name.span))
-    used = tuple(sorted(constants.items()))
-    return DeviceModel(device.name.id, tuple(t.id for t in device.terminals), tuple(params), tuple(states), device, used)
+    return DeviceModel(device.name.id, tuple(t.id for t in device.terminals), tuple(params), tuple(states), device,
+                       tuple(sorted(constants.items())), tuple((name, dimensions[name]) for name in sorted(constants)))
 
 
 def _param(item: nodes.Param, evaluator: Evaluator, quiet: Reporter) -> Param:
@@ -112,9 +137,6 @@ def read_wave(call: nodes.Call, evaluator: Evaluator, count: int) -> Wave:
 
     if waveform.repeats:
         columns = [column(argument) for argument in call.arguments]
-        times = np.stack(columns[::2], axis=1)
-        if np.any(np.diff(times, axis=1) <= 0) or np.any(times[:, 0] < 0):
-            raise fail("KC0418", "the times of `pwl` start at 0 or later and increase", call.span)
     else:
         given = dict(zip((a.name for a in waveform.arguments), call.arguments, strict=False))
         given.update({name.id: value for name, value in call.named})
@@ -127,26 +149,8 @@ def read_wave(call: nodes.Call, evaluator: Evaluator, count: int) -> Wave:
                 columns.append(columns[rise])
             else:
                 columns.append(np.broadcast_to(np.float64(argument.default or 0.0), (count,)))
-        _check_times(kind, {a.name: c for a, c in zip(waveform.arguments, columns, strict=True)}, call)
     arguments = np.stack(columns, axis=1) if columns else np.zeros((count, 0))
+    for name, rule in broken_rules(kind, arguments):
+        span = next((value.span for word, value in call.named if word.id == name), call.span)
+        raise fail("KC0418", f"`{name}` of `{kind}` {rule}" if name else rule, span)
     return Wave(kind, frozen(arguments))
-
-
-def _check_times(kind: str, columns: dict[str, np.ndarray], call: nodes.Call) -> None:
-    def refuse(name: str, wrong: np.ndarray, rule: str) -> None:
-        if np.any(wrong):
-            span = next((value.span for word, value in call.named if word.id == name), call.span)
-            raise fail("KC0418", f"`{name}` of `{kind}` {rule}", span)
-
-    for name, column in columns.items():
-        may_be_infinite = name in ("width", "period", "fall_delay")
-        refuse(name, ~np.isfinite(column) & ~(may_be_infinite & (column > 0)), "is finite")
-        if name in ("rise", "fall", "rise_tau", "fall_tau", "period"):
-            refuse(name, column <= 0, "is above 0: simulators replace a rise of 0 by a step of their own")
-        elif name in ("delay", "rise_delay", "fall_delay", "width", "damping", "frequency"):
-            refuse(name, column < 0, "is not negative")
-    if kind == "pulse":
-        busy = columns["rise"] + columns["width"] + columns["fall"]
-        refuse("period", columns["period"] < busy * (1 - 1e-12), "is at least rise + width + fall")
-    if kind == "exp":
-        refuse("fall_delay", columns["fall_delay"] <= columns["rise_delay"], "is later than rise_delay")

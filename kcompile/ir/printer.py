@@ -60,9 +60,11 @@ def _lines(circuit: Circuit) -> Iterator[str]:
 
 def _model(model: DeviceModel) -> Iterator[str]:
     used = {name.id for item in model.definition.items for name in _read_names(item)}
+    dimensions = dict(model.dimensions)
     for name, value in model.constants:
         if name in used:
-            yield f"const {name} {value!r}"
+            dimension = dimensions[name]
+            yield f"const {name} {value!r}" + ("" if dimension is None else f" {format_unit(dimension)}")
     yield format_device(model.definition)
 
 

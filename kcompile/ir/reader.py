@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,15 +18,16 @@ from kcompile.ir.names import Path, Segment
 from kcompile.ir.printer import FORMAT
 from kcompile.ir.structure import check_structure
 from kcompile.ir.verify import InvalidCircuit
+from kcompile.ir.waves import broken_rules
 from kcompile.syntax.check_device import DeviceChecker
 from kcompile.syntax.functions import RESERVED, WAVEFORMS
 from kcompile.syntax.infer import Type
 from kcompile.syntax.parse import parse_rule
-from kcompile.units import parse_unit
+from kcompile.units import REAL, Dimension, parse_unit
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SEGMENT = re.compile(r"(\*|[A-Za-z_]\w*(?:\[[0-9,]+\])?)(?:#([0-9]+)|:([0-9]+(?:x[0-9]+)*))?", re.ASCII)
-_SHARED = re.compile(r"[A-Za-z_][\w.]*(?:#[0-9]+)?", re.ASCII)
+_SHARED = re.compile(r"[A-Za-z_]\w*(?:\[[0-9]+\])?(?:\.[A-Za-z_]\w*(?:\[[0-9]+\])?)*(?:#[0-9]+)?", re.ASCII)
 _INTERVAL = re.compile(r"([\[(])([^,\s]+),([^,\s]+)([\])])")
 
 MAX_COLUMN = 1 << 26
@@ -45,6 +47,12 @@ class _Line:
 
     def fail(self, message: str) -> CompileError:
         return fail("KC0517", message, self.span, "canonical text is written by `--target ir`; change the .kc program instead")
+
+    def sized(self, count: int, form: str) -> _Line:
+        """The line itself; raises where it does not have as many cells as its form."""
+        if len(self.cells) != count:
+            raise self.fail(f"a line of this kind is `{form}`")
+        return self
 
 
 def read_circuit(source: Source) -> Circuit:
@@ -66,7 +74,7 @@ class _Reader:
         offset = 0
         held: list[str] = []
         start = stop = 0
-        constants: dict[str, float] = {}
+        constants: dict[str, tuple[float, Dimension | None]] = {}
         lines = iter(text.split("\n"))
         for line in lines:
             here, offset = offset, offset + len(line) + 1
@@ -92,19 +100,34 @@ class _Reader:
         if held:
             yield _Line(held, Span(self._source, start, stop))
 
-    def _constant(self, line: _Line, constants: dict[str, float]) -> None:
-        if len(line.cells) != 3 or not _NAME.fullmatch(line.cells[1]) or line.cells[1] in RESERVED:
-            raise line.fail("a constant is `const NAME VALUE`")
-        constants[line.cells[1]] = self._float(line, line.cells[2])
+    def _constant(self, line: _Line, constants: dict[str, tuple[float, Dimension | None]]) -> None:
+        if len(line.cells) not in (3, 4) or not _NAME.fullmatch(line.cells[1]) or line.cells[1] in RESERVED:
+            raise line.fail("a constant is `const NAME VALUE UNIT`, without a unit where it fits every dimension")
+        dimension = self._dimension(line, line.cells[3]) if line.cells[3:] else None
+        value = self._float(line, line.cells[2])
+        if math.isnan(value):
+            raise line.fail("a constant is a number")
+        constants[line.cells[1]] = value, dimension
 
-    def _model(self, start: int, text: str, constants: dict[str, float]) -> None:
+    def _dimension(self, line: _Line, unit: str) -> Dimension:
+        try:
+            factor, dimension = parse_unit("" if unit == "1" else unit)
+        except ValueError:
+            factor, dimension = 0.0, REAL
+        if factor != 1.0:
+            raise line.fail(f"`{printable(unit, 40)}` is not a unit of the SI")
+        return dimension
+
+    def _model(self, start: int, text: str, constants: dict[str, tuple[float, Dimension | None]]) -> None:
         # The text before is blanked, so that places in the device are places in the file.
         source = Source(self._source.name, re.sub(r"[^\n]", " ", self._source.text[:start]) + text)
         device = parse_rule(source, "device")
         report = Reporter()
-        DeviceChecker(device, {name: Type("number", None) for name in constants}, report).check()
+        types = {name: Type("number", dimension, integral=value.is_integer()) for name, (value, dimension) in constants.items()}
+        DeviceChecker(device, types, report).check()
         report.raise_errors()
-        self._models.append(build_model(device, constants))
+        self._models.append(build_model(device, {name: value for name, (value, _) in constants.items()},
+                                        {name: dimension for name, (_, dimension) in constants.items()}))
 
     def _next(self, word: str) -> _Line:
         line = self._peek()
@@ -195,14 +218,17 @@ class _Reader:
     # ---- the circuit --------------------------------------------------------------------------------------------------
 
     def circuit(self) -> Circuit:
-        self._next("kcir")
-        head = self._next("circuit")
-        pdk = [self._name(line, 1) for line in self._all("pdk")]
-        phases = [Phase(self._name(line, 1), self._float(line, line.cells[-1])) for line in self._all("phase")]
+        first_line = self._next("kcir")
+        if first_line.span.text != FORMAT:
+            raise first_line.fail(f"the first line is `{FORMAT}`")
+        head = self._next("circuit").sized(2, "circuit NAME")
+        pdk = [self._name(line.sized(2, "pdk NAME"), 1) for line in self._all("pdk")]
+        phases = [Phase(self._name(line, 1), self._float(line.sized(3, "phase NAME SECONDS"), line.cells[-1]), line.span)
+                  for line in self._all("phase")]
         banks, first = [], 1
         for line in self._all("nodes"):
-            count = self._whole(line, line.cells[-1])
-            banks.append(NodeBank(self._path(line, line.cells[1], count), first, count, None))
+            count = self._whole(line.sized(3, "nodes PATH COUNT"), line.cells[-1])
+            banks.append(NodeBank(self._path(line, line.cells[1], count), first, count, line.span))
             first += count
         initial = self._column(self._next("initial"), 1, np.float64, first)
         lists = {word: self._column(self._next(word), 1, np.int32) for word in ("ports", "inputs", "outputs")}
@@ -215,7 +241,7 @@ class _Reader:
             raise rest.fail(f"`{printable(rest.cells[0], 40)}` is not expected here")
         try:
             circuit = Circuit(self._name(head, 1), NodeTable(tuple(banks), initial), tables, shared, tuple(phases), stimuli,
-                              lists["ports"], lists["inputs"], lists["outputs"], pdk[0] if pdk else None)
+                              lists["ports"], lists["inputs"], lists["outputs"], pdk[0] if pdk else None, head.span)
         except InvalidCircuit as error:
             raise head.fail(printable(str(error), 400)) from None
         report = Reporter()
@@ -228,13 +254,10 @@ class _Reader:
             raise line.fail("a shared parameter is `shared NAME SHAPE UNIT INTERVAL [trainable]`")
         _, _, extents, unit, interval = line.cells[:5]
         shape = tuple(self._whole(line, e) for e in extents.split("x"))
-        try:
-            dimension = parse_unit("" if unit == "1" else unit)[1]
-        except ValueError:
-            raise line.fail(f"`{printable(unit, 40)}` is not a unit") from None
+        dimension = self._dimension(line, unit)
         values = self._column(self._next("values"), 1, np.float64, int(np.prod(shape)))
         return SharedParam(self._name(line, 1, _SHARED), shape, dimension, self._interval(line, interval),
-                           line.cells[5:] == ["trainable"], values, None)
+                           line.cells[5:] == ["trainable"], values, line.span)
 
     def _wave(self, line: _Line, kind: str, width: str, count: int) -> Wave:
         if kind not in WAVEFORMS:
@@ -244,13 +267,16 @@ class _Reader:
         if given > 4096 or (wanted and given != wanted) or (not wanted and (given < 2 or given % 2)):
             raise line.fail(f"`{kind}` does not take {given} arguments")
         columns = [self._column(self._next("argument"), 1, np.float64, count) for _ in range(given)]
-        return Wave(kind, frozen(np.stack(columns, axis=1)))
+        arguments = np.stack(columns, axis=1)
+        for name, rule in broken_rules(kind, arguments):
+            raise line.fail(f"`{name}` of `{kind}` {rule}" if name else rule)
+        return Wave(kind, frozen(arguments))
 
     def _stimulus(self, line: _Line) -> Stimulus:
         if len(line.cells) != 4 or line.cells[1] not in ("inner", "port"):
             raise line.fail("a source is `drive inner|port KIND ARGUMENTS`")
         on = self._column(self._next("on"), 1, np.int32)
-        return Stimulus(on, self._wave(line, line.cells[2], line.cells[3], len(on)), None, line.cells[1] == "inner")
+        return Stimulus(on, self._wave(line, line.cells[2], line.cells[3], len(on)), line.span, line.cells[1] == "inner")
 
     def _table(self, line: _Line, shared: dict[str, np.ndarray]) -> InstanceTable:
         cells = line.cells
@@ -283,4 +309,4 @@ class _Reader:
                 params[param.name] = frozen(shared[tied][index])
         nodes = frozen(np.stack(ends, axis=1) if ends else np.zeros((count, 0), dtype=np.int32))
         phase = None if cells[6] == "always" else self._whole(line, cells[6])
-        return InstanceTable(path, model, phase, nodes, params, ties, waves, frozenset(cells[8:]), None)
+        return InstanceTable(path, model, phase, nodes, params, ties, waves, frozenset(cells[8:]), line.span)
