@@ -209,6 +209,11 @@ class System:
             v[ids] = sources.value(time)
         return v
 
+    def drives(self, times: np.ndarray) -> np.ndarray:
+        """float64[times, driven]: voltages of the driven nodes."""
+        parts = [np.array([sources.value(float(time)) for time in times]) for _, sources in self._stimuli]
+        return np.concatenate(parts, axis=1) if parts else np.zeros((len(times), 0))
+
     def _fast(self, group: Group, v: np.ndarray, y: np.ndarray, time: float) -> dict[str, np.ndarray]:
         columns = {f"V({name})": v[group.ends[:, k]] for k, name in enumerate(group.model.terminals)}
         for k, state in enumerate(group.model.states):

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Wave
 
-MAX_CORNERS = 1_000_000
+MAX_CORNERS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +129,12 @@ def _corners(kind: str, row: np.ndarray, stop: float) -> np.ndarray:
         edges = edges[np.isfinite(edges)]
         if not np.isfinite(period) or delay >= stop:
             return edges
-        repeats = np.arange(min(int((stop - delay) / period) + 1, MAX_CORNERS // 4))
-        return (edges[None, :] + repeats[:, None] * period).reshape(-1)
+        count = (stop - delay) / period
+        if 4 * count > MAX_CORNERS:
+            raise UsageError(Diagnostic("KC0503", f"a pulse with a period of {period:.6g} s repeats {count:,.0f} times in "
+                                        f"{stop:.6g} s; {MAX_CORNERS // 4:,} repeats are taken at most",
+                                        hint="is the unit of the time right? for example --until 50ns"))
+        return (edges[None, :] + np.arange(int(count) + 1)[:, None] * period).reshape(-1)
     if kind == "sin":
         return row[3:4]
     if kind == "exp":
