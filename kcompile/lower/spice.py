@@ -1,9 +1,9 @@
 """The SPICE target: a reusable subcircuit, a runnable test bench, and a map back to the source.
 
 Linear laws become R, C and G cards, every other law a subcircuit of behavioural sources. A time slice, where there are
-several, is a gate: a voltage of 1 while its devices are connected and 0 otherwise, which multiplies their currents. Inputs and shared
-parameters are parameters of the subcircuit, so another deck can set them. Starting voltages stand as `.ic` for every
-node, because ngspice starts at 0.8 V what one `.ic` alone should start at 0.3 V.
+several, is a gate: a voltage of 1 while its devices are connected and 0 otherwise, which multiplies their currents.
+Inputs and shared parameters are parameters of the subcircuit, so another deck can set them. Starting voltages stand as
+`.ic` for every node, because ngspice starts at 0.8 V what one `.ic` alone should start at 0.3 V.
 """
 
 from __future__ import annotations
@@ -109,11 +109,11 @@ class _NetlistBuilder:
             "gates": list(self._gate_sources()),
             "banks": [{"title": self._bank_title(table), "cards": cards} for table, cards in banks],
             "sources": [card for stimulus in circuit.stimuli if stimulus.inner for card in self._drive(stimulus)],
-            "initials": self._initials(),
+            "bare": self._bare_drives(), "initials": self._initials(),
         }
         spice = f"{circuit.name}.spice"
         vectors, states = self._vectors()
-        step = self._options.max_step or until / 1000
+        step = self._options.max_step or float(f"{until / 1000:.12g}")
         bench = {
             "top": self._top, "source_name": circuit.name, "netlist": spice, "ports": self._ports(),
             "sources": [card for stimulus in circuit.stimuli if not stimulus.inner for card in self._drive(stimulus)],
@@ -156,6 +156,13 @@ class _NetlistBuilder:
         for node in circuit.inputs:
             texts[node] = f"{{ic_{self._names.nodes[node]}}}"
         return Card("".join(f".ic v({name})={text}\n" for name, text in zip(self._names.nodes[1:], texts[1:], strict=True)))
+
+    def _bare_drives(self) -> list[str]:
+        """Driven nodes that no R or C card touches."""
+        touched = [table.nodes for table in self._circuit.tables
+                   if (element := self._elements[id(table.model)]) and element.letter in "RC" and not self._is_gated(table)]
+        bare = np.setdiff1d(self._circuit.driven, np.concatenate([nodes.ravel() for nodes in touched]) if touched else [])
+        return [self._names.nodes[int(n)] for n in bare]
 
     def _gate_sources(self) -> Iterator[str]:
         phases = self._phases
@@ -200,9 +207,9 @@ class _NetlistBuilder:
             columns.append(self._gates[table.phase])
         for param in table.model.waveforms:
             wave = table.waves[param.name]
-            columns.append(np.array([f"w_{base}_{param.name.lower()}_{i}" for i in range(table.count)], dtype=object))
-            yield from (f"Vw_{base}_{param.name.lower()}_{i} w_{base}_{param.name.lower()}_{i} 0 {waveform(wave.kind, row)}\n"
-                        for i, row in enumerate(wave.arguments))
+            node = self._names.space.claim(f"w_{base}_{param.name}", bare=False)
+            columns.append(np.array([f"{node}_{i}" for i in range(table.count)], dtype=object))
+            yield from (f"V{node}_{i} {node}_{i} 0 {waveform(wave.kind, row)}\n" for i, row in enumerate(wave.arguments))
         columns.append(f"{sub.name} params:" if sub.params else sub.name)
         head = len(columns)
         columns += [self._values(table, name) for name, _ in sub.params]

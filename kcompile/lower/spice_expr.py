@@ -1,11 +1,14 @@
 """Laws as SPICE expressions that mean what `kcompile/ir/meaning.py` says, for every float64.
 
 No `^`, `**` or `pow`: ngspice gives (-2)^3 = 8. Whole powers are products. exp is the fourth power of exp(x/4), because
-ngspice cuts exp off at 1e99. A denominator that may be zero is guarded.
+ngspice cuts exp off at 1e99. A denominator that may be zero is guarded. One that may be huge is scaled down or divided by
+in two steps: the derivative of a quotient holds the square of its denominator, and ngspice gives up where any step of a
+value or derivative overflows.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import sympy
@@ -14,8 +17,16 @@ from kcompile.ir import expr as law
 from kcompile.ir.device import DeviceModel
 from kcompile.ir.expr import Expression
 
+_VOLTAGE = re.compile(r"v\([a-z0-9_,]+\)")
+
 MAX_REPEATED = 48
 """Characters of an operand that is written several times; a longer one becomes a node of its own."""
+
+MAX_WRITTEN_OUT = 256
+"""The same for operands that may be huge: a node cannot hold what times its slope and voltage overflows."""
+
+_HUGE_POWER = 16
+"""Whole powers from here on may exceed 1e150 in circuits of this world."""
 
 
 class SpicePrinter:
@@ -63,7 +74,7 @@ class SpicePrinter:
             return f"-{self._term(-expr)}" if isinstance(-expr, sympy.Mul) else f"-{self._factor(-expr)}"
         above, below = [], []
         for factor in expr.args:
-            if isinstance(factor, law.recip) and self._is_safe(factor.args[0]):
+            if isinstance(factor, law.recip) and self._is_safe(factor.args[0]) and not _may_be_huge(factor.args[0]):
                 below.append(self._factor(factor.args[0]))
             else:
                 above.append(self._factor(factor))
@@ -72,21 +83,24 @@ class SpicePrinter:
     def _factor(self, expr: Expression) -> str:
         """Text that can stand beside any operator."""
         if expr.is_Number:
-            value = float(expr)
-            return f"{value:.17g}" if value >= 0 else f"({value:.17g})"
+            text = _literal(float(expr))
+            return f"({text})" if text[0] == "-" else text
         if expr.is_Symbol:
             return self._symbols[expr.name]
         if isinstance(expr, sympy.Pow):
             base = self._operand(expr.base)
             return "(" + "*".join([base] * int(expr.exp)) + ")"
         if isinstance(expr, sympy.Add | sympy.Mul):
-            return f"({self.text(expr)})"
+            text = self.text(expr)
+            return text if _VOLTAGE.fullmatch(text) else f"({text})"
         return self._function(expr)
 
     def _operand(self, expr: Expression) -> str:
         """Factor that may be repeated: long ones are computed once, on a node."""
-        text = self._factor(expr)
-        if len(text) <= MAX_REPEATED:
+        return self._repeatable(self._factor(expr), MAX_WRITTEN_OUT if _may_be_huge(expr) else MAX_REPEATED)
+
+    def _repeatable(self, text: str, longest: int = MAX_REPEATED) -> str:
+        if len(text) <= longest:
             return text
         for node, known in self.helpers:
             if known == text:
@@ -101,12 +115,10 @@ class SpicePrinter:
         args = expr.args
         match law.OPERATOR_OF[type(expr)]:
             case "recip":
-                if self._is_safe(args[0]):
-                    return f"(1/{self._factor(args[0])})"
-                x = self._operand(args[0])
-                return f"(abs({x})<1e-300 ? ({x}<0 ? -1e300 : 1e300) : 1/{x})"
+                return self._recip(args[0])
             case "exp":
-                return self._exp(self.text(args[0]))
+                plain = self._not_negative(-args[0])
+                return f"exp({self.text(args[0])})" if plain else self._exp(self.text(args[0]))
             case "log":
                 return f"ln(max({self.text(args[0])},1e-300))"
             case "sqrt":
@@ -119,7 +131,8 @@ class SpicePrinter:
             case "sign":
                 return f"sgn({self.text(args[0])})"
             case "sigmoid":
-                return f"(1/(1+{self._exp(f'-{self._factor(args[0])}')}))"
+                x = self._operand(args[0])
+                return f"(exp(max(min({x},0),-709))/(1+exp(-abs({x}))))"
             case "softplus":
                 x = self._operand(args[0])
                 small = f"exp(-abs({x}))"
@@ -136,12 +149,18 @@ class SpicePrinter:
                 return f"({self._condition(args[0])} ? {self._factor(args[1])} : {self._factor(args[2])})"
         return f"({self._condition(expr)} ? 1 : 0)"
 
+    def _recip(self, expr: Expression) -> str:
+        huge = _may_be_huge(expr)
+        if self._is_safe(expr) and not huge:
+            return f"(1/{self._factor(expr)})"
+        x = self._operand(expr)
+        if self._sign(expr) == 1:
+            return f"(1/sqrt({x})/sqrt({x}))"
+        quotient = f"(abs({x})>1e150 ? 1e-160/(1e-160*{x}) : 1/{x})" if huge else f"1/{x}"
+        return f"(abs({x})<1e-300 ? ({x}<0 ? -1e300 : 1e300) : {quotient})"
+
     def _exp(self, exponent: str) -> str:
-        quarter = f"exp(min({exponent},709)/4)"
-        if len(quarter) > 2 * MAX_REPEATED:
-            node = f"t_{len(self.helpers)}"
-            self.helpers.append((node, quarter))
-            quarter = f"v({node})"
+        quarter = self._repeatable(f"exp(min({exponent},709)/4)")
         return "(" + "*".join([quarter] * 4) + ")"
 
     def _condition(self, expr: Expression) -> str:
@@ -192,4 +211,15 @@ class SpicePrinter:
             return int(expr.exp) % 2 == 0
         if isinstance(expr, law.exp | law.sigmoid | law.softplus | law.relu | law.abs_ | law.sqrt | law.power):
             return True
-        return isinstance(expr, sympy.Mul) and all(self._sign(a) == 1 or self._not_negative(a) for a in expr.args)
+        return isinstance(expr, sympy.Mul | sympy.Add) and all(self._sign(a) == 1 or self._not_negative(a) for a in expr.args)
+
+
+def _literal(value: float) -> str:
+    """The fewest digits that read back as this float, whole numbers without a point; infinity is what no voltage reaches."""
+    value = min(max(value, -1e308), 1e308)
+    return str(int(value)) if value == int(value) and abs(value) < 1e9 else repr(value)
+
+
+def _may_be_huge(expr: Expression) -> bool:
+    return any(isinstance(part, law.exp | law.power | law.recip) or (isinstance(part, sympy.Pow) and part.exp >= _HUGE_POWER)
+               for part in sympy.preorder_traversal(expr))

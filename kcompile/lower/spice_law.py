@@ -61,9 +61,11 @@ def native_element(model: DeviceModel) -> Element | None:
     if charges or len(currents) != 1:
         return None
     branch = currents[0]
+    potentials = {potential(t) for t in model.terminals}
+    if any(part.free_symbols & potentials for part in branch.value.atoms(sympy.Function)):
+        return None  # not linear; to differentiate a long law would take minutes
     slopes = {t: sympy.diff(branch.value, potential(t)) for t in model.terminals}
     slopes = {t: s for t, s in slopes.items() if s != 0}
-    potentials = {potential(t) for t in model.terminals}
     if not 1 <= len(slopes) <= 2 or any(s.free_symbols & potentials for s in slopes.values()):
         return None
     plus, minus = next(iter(slopes)), [*slopes, "gnd"][1]
@@ -97,7 +99,8 @@ def law_subcircuit(model: DeviceModel, top: str, gated: bool, space: Namespace) 
         return f"v(gate)*({text})" if gated else text
 
     def constant(value: Expression) -> str:
-        return f"{{{SpicePrinter(model, params).text(value)}}}"
+        text = SpicePrinter(model, params).text(value)
+        return text.strip("()") if value.is_Number else f"{{{text}}}"  # a card takes -2, an expression (-2)
 
     sources = [BehaviouralSource(str(k), node_of[branch.start], node_of[branch.stop], "i", body(branch.value))
                for k, branch in enumerate(model.law.currents)]

@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 
+import numpy as np
+
 from kcompile.ir.circuit import Circuit, InstanceTable
-from kcompile.ir.names import bank_name
+from kcompile.ir.names import Path, bank_name
 
 MAX_LENGTH = 128
 
@@ -38,13 +40,12 @@ class Namespace:
     def claim(self, source: str, bare: bool = True) -> str:
         """A free name for a source name; one that is not `bare` only ever stands with subscripts after it."""
         name = plain(source)
-        tail = hashlib.sha256(source.encode()).hexdigest()
-        length = 6
-        short = name if len(name) <= MAX_LENGTH - 24 else f"{name[: MAX_LENGTH - 64]}_h{tail[:16]}"
-        candidate = short
+        if len(name) > MAX_LENGTH - 24:
+            name = f"{name[: MAX_LENGTH - 64]}_h{_hash(source, 0)[:16]}"
+        candidate, repeat = name, 0
         while self._clashes(candidate) or (bare and candidate in _RESERVED):
-            candidate = f"{short}_h{tail[:length]}"
-            length += 2
+            candidate = f"{name}_h{_hash(source, repeat)[:8]}"
+            repeat += 1
         self._bases.add(candidate)
         self._prefixes.update(_prefixes(candidate))
         return candidate
@@ -52,6 +53,11 @@ class Namespace:
     def _clashes(self, name: str) -> bool:
         prefixes = _prefixes(name)
         return name in self._prefixes or any(prefix in self._bases for prefix in prefixes)
+
+
+def _hash(source: str, repeat: int) -> str:
+    """Hex digest that differs when the same source name is claimed again."""
+    return hashlib.sha256((source if repeat == 0 else f"{source}#{repeat}").encode()).hexdigest()
 
 
 def _prefixes(name: str) -> list[str]:
@@ -74,14 +80,11 @@ class NetlistNames:
             single = bank.count == 1 and all(s.index is None and not s.extents for s in bank.path)
             base = space.claim(bank_name(bank.path), bare=single)
             self.node_bases.append(base)
-            if single:
-                self.nodes.append(base)
-            else:
-                self.nodes += [f"{base}_{i}" for i in range(bank.count)] if _flat(bank.path) else \
-                    [f"{base}_{_subscripts(circuit.nodes.names[bank.first + i])}" for i in range(bank.count)]
+            self.nodes += [base] if single else ["_".join(map(str, row)) for row in zip(
+                [base] * bank.count, *_subscripts(bank.path, bank.count), strict=True)]
         self.space = space
         elements = Namespace()
-        self.tables: dict[int, str] = {id(table): elements.claim(table.bank) for table in circuit.tables}
+        self.tables: dict[int, str] = {id(table): elements.claim(table.bank, bare=False) for table in circuit.tables}
 
     def place(self, name: str) -> str | None:
         """Source place of a netlist name as a simulator says it: `v(xtop.h_3)`, `b.xtop.xw1_3.b0`; None when unknown."""
@@ -103,9 +106,12 @@ class NetlistNames:
         return f"{base}%.0s" if scalar else f"{base}_%d"
 
 
-def _flat(path) -> bool:
-    return all(s.index is None for s in path) and sum(len(s.extents) for s in path) == 1
-
-
-def _subscripts(name: str) -> str:
-    return "_".join(re.findall(r"(?<=[\[,])[0-9]+", name))
+def _subscripts(path: Path, count: int) -> list[list[int]]:
+    """A column per subscript of a hierarchical name, outermost first."""
+    columns: list[np.ndarray] = []
+    for segment in path:
+        if segment.index is not None:
+            columns += list(segment.index.T)
+        elif segment.extents:
+            columns += np.unravel_index(np.arange(count) % int(np.prod(segment.extents)), segment.extents)
+    return [column.tolist() for column in columns]

@@ -62,7 +62,7 @@ def audit(deck: Deck) -> None:
     for name, text in deck.files.items():
         if re.fullmatch(_FILE, name) is None:
             raise _refused(name, 1, name, "is not a plain file name")
-        if name == deck.main and not text.startswith("*"):
+        if name == deck.main and not text.startswith("* "):  # `*ng_script` would make it a list of commands
             raise _refused(name, 1, text.split("\n", 1)[0], "must be a comment, the title")
         for line, card in _cards(name, text):
             _check(deck, name, line, card)
@@ -86,6 +86,8 @@ def _cards(name: str, text: str) -> Iterator[tuple[int, str]]:
         if _LINE.fullmatch(line) is None:
             raise _refused(name, number, line, "holds a character outside printable ASCII")
         if line.startswith("+"):
+            if not held:  # simulators continue the card before a comment or a blank line
+                raise _refused(name, number, line, "continues nothing")
             held += " " + line[1:].strip()
             continue
         if held:

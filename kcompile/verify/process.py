@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kcompile.diagnostics import Diagnostic, ToolMissing, printable
+
 MAX_LOG = 1 << 20
 
 TIMEOUT = 600.0
@@ -37,7 +39,10 @@ def environment(folder: str, keep: Mapping[str, str] | None = None) -> dict[str,
 
 def run_limited(command: Sequence[str], folder: str, *, timeout: float = TIMEOUT, memory: int = MEMORY, output: int = OUTPUT,
                 keep: Mapping[str, str] | None = None) -> Finished:
-    """Run a program in a folder; timeout in seconds, memory and output (of each file) in bytes."""
+    """Run a program in a folder; timeout in seconds, memory and output (of each file) in bytes.
+
+    Raises `ToolMissing` KC0701 when it cannot be started.
+    """
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -47,8 +52,12 @@ def run_limited(command: Sequence[str], folder: str, *, timeout: float = TIMEOUT
     log_path = Path(folder, "program.log")
     started = time.perf_counter()
     with log_path.open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                   env=environment(folder, keep), start_new_session=True, preexec_fn=limit)
+        try:
+            process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                       env=environment(folder, keep), start_new_session=True, preexec_fn=limit)
+        except OSError as error:
+            raise ToolMissing(Diagnostic("KC0701", f"{printable(command[0], 200)} cannot be started: "
+                                         f"{error.strerror}")) from error
         code: int | None = None
         try:
             code = process.wait(timeout=timeout)

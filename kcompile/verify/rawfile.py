@@ -37,7 +37,7 @@ def read_raw(path: Path) -> Raw:
     for line in head.decode("ascii", "replace").split("\n"):
         label, _, rest = line.partition(":")
         if in_variables and line.startswith("\t"):
-            names.append(line.split("\t")[2].lower())
+            names += [name.lower() for name in line.split("\t")[2:3]]
         elif label == "Variables":
             in_variables = True
         elif label == "No. Variables":

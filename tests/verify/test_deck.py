@@ -1,0 +1,283 @@
+"""The audit refuses every card that the compiler does not write, wherever it is planted, and passes every deck it writes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kcompile as kc
+from kcompile.diagnostics import SimulatorFailed
+from kcompile.verify.deck import Deck, audit, deck_of
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.kc"))
+PLANTED = 1000
+
+COMMANDS = """.control
+.endc
+.CONTROL
+.CoNtRoL
+ .control
+\t.control
+.control ; comment
+.control $ comment
+shell touch canary
+!touch canary
+system touch canary
+echo hacked > canary
+write ../x.raw
+wrdata out v(a)
+source evil.cir
+load evil.raw
+codemodel evil.cm
+osdi evil.osdi
+pre_osdi evil.osdi
+set sourcepath = /
+set filetype=ascii
+setcs x = /etc
+cd /
+run
+quit
+.include /etc/passwd
+.include ../evil.cir
+.include "evil.cir"
+.include 'evil.cir'
+.include ~/evil.cir
+.include evil/evil.cir
+.include $HOME/evil.cir
+.include Rc.spice extra
+.inc Rc.spice
+.incl evil.cir
+.INCLUDE /etc/passwd
+.lib evil.lib tt
+.lib "/etc/passwd" tt
+.model m nmos
+.model m d_cosim simulation="evil.so"
+.func f(x) {x}
+.param x = 'evil'
+.param x="evil"
+.param x=`touch canary`
+.csparam x=1
+.global a
+.temp 27
+.op
+.dc Vx 0 1 0.1
+.ac dec 10 1 1e9
+.noise v(a) Vx dec 10 1 1e9
+.meas tran x max v(a)
+.print tran v(a)
+.plot tran v(a)
+.probe alli
+.four 1k v(a)
+.step param x 1 2 1
+.tran 1n 1u
+.tran 1e-9 1e-6 0 1e-9
+.tran 1e-9 1e-6 0 1e-9 uic extra
+.save all
+.save @m1[id]
+.save v(a) ; shell
+.options savecurrents
+.options seed=random
+.option scale=1u
+.options reltol=1u
+.ic v(a)=1 v(b)=2
+.ic v(a)='1'
+.nodeset v(a)=1
+.if (1)
+.else
+.endif
+.spiceinit
+.verilog "evil.v"
+.hdl evil.va
+.end extra
+.ends a b
+.title evil
+.width out=80
+.alter
+.data x
+.prot
+.unprot
+.subckt
+.subckt a b params:
+.subckt a b=1
+.subckt a params: x='1'
+A1 [a] [b] adc
+A1 %v(a) %v(b) filesrc
+D1 a b diode
+E1 a 0 vol='v(b)'
+E1 a 0 value={v(b)}
+E1 a 0 poly(1) b 0 0 1
+F1 a b Vx 2
+G1 a 0 cur='v(b)'
+H1 a b Vx 2
+J1 a b c jfet
+K1 L1 L2 0.9
+M1 a b c d nmos
+N1 a b osdimodel
+O1 a b c d ltra
+P1 a b c
+Q1 a b c npn
+S1 a b c d sw
+T1 a b c d z0=50
+U1 a b urc
+W1 a b Vx sw
+Y1 a b txl
+Z1 a b c mes
+R1 a b 1k
+R1 a b 1meg
+R1 a b '1'
+R1 a b r='1'
+R1 a b {system("x")}
+R1 a b {1} tc1=1
+R1 a é 1
+R1 a b 1 ; shell
+R1 a b 1 $ shell
+R1 a b 1 // shell
+C1 a b 1p
+L1 a b 1 ic=x
+V1 a 0 DC 1 AC 1
+V1 a 0 PWL file="evil"
+V1 a 0 PWL(0 0 1n 1)
+V1 a 0 PULSE(0 1 $x)
+V1 a 0 external
+V1 a 0 dc 1; echo
+I1 a 0 trnoise(1 1n 0 0)
+I1 a 0 trrandom(1 1n)
+B1 a 0 v=table(v(b),0,0)'
+B1 a 0 i="x"
+B1 a 0 i=v(b)^2
+B1 a 0 i=v(b)**2;
+B1 a 0 v={v(b)} tc1=1$
+B1 a 0 i=v(b)\\
+B1 a 0 i=v(b)|1
+B1 a 0 i=v(b)&&1
+B1 a 0 i=@r1[i]
+B1 a 0 i=`id`
+X1 a b sub x=1
+X1 a b sub params: x='1'
+X1 a b sub params: x
+X1 a;b sub
+X1 a b sub params: x=1k
+X1 a/b sub
+X1 "a" sub
+plain words
+123
+=
+;
+$
+&
+#!/bin/sh
+alias x shell
+if 1
+while 1
+foreach x 1
+let x = 1
+alter r1 = 2
+rusage all
+unset x
+version
+remcirc
+edit
+hardcopy x
+iplot v(a)
+spec 1 1 1
+\x00
+\x1b]0;evil\x07
+\u2028.control
+\x85.control
+\xa0.control
+.contr\u043el
+R1 a b 1\x0b.control
+R1 a b 1\x0c.control
+R1 a b 1\r.control
+* comment\r.control
+* comment\x0b.control
+* comment\x85.control
+* comment \u2029.control
+* comment \x00
+* comment\x1a""".split("\n")
+
+
+def variants(line: str, rng: random.Random) -> str:
+    """The line as somebody might hide it: case, blanks, a continuation, a neighbour."""
+    match rng.randrange(6):
+        case 0:
+            return line.upper() if line.isascii() and not line.startswith("*") else line
+        case 1:
+            return line.replace(" ", "  ") + "  "
+        case 2:
+            return f"R9 a b 1.0\n{line}\nR8 a b 1.0"
+        case 3 if line[:1].isalpha() and " " in line:
+            first, rest = line.split(" ", 1)
+            return f"{first}\n+ {rest}"
+        case 4 if not line.startswith("*"):
+            return f"* hidden\n{line}"
+    return line
+
+
+def planted() -> Iterator[tuple[int, str]]:
+    rng = random.Random(5)
+    for k in range(PLANTED):
+        yield k, variants(COMMANDS[k % len(COMMANDS)], rng)
+
+
+def deck(path: Path) -> Deck:
+    circuit = kc.compile(path)
+    return deck_of(circuit.name, kc.lower(circuit, until=circuit.duration or 1e-9))
+
+
+@pytest.fixture(scope="module")
+def decks() -> list[Deck]:
+    return [deck(path) for path in EXAMPLES if path.stem != "edges"]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_decks_of_the_examples_pass(path: Path) -> None:
+    audit(deck(path))
+
+
+def test_a_planted_line_is_caught(decks: list[Deck]) -> None:
+    rng = random.Random(9)
+    missed = []
+    for k, text in planted():
+        one = decks[k % len(decks)]
+        name = rng.choice(sorted(one.files))
+        lines = one.files[name].split("\n")
+        # Not between a card and its continuation, which would be another card.
+        places = [at for at in range(1, len(lines)) if not lines[at].startswith("+")]
+        at = rng.choice(places)
+        changed = Deck(one.main, {**one.files, name: "\n".join([*lines[:at], text, *lines[at:]])})
+        try:
+            audit(changed)
+            missed.append(text)
+        except SimulatorFailed as failed:
+            missed += [] if failed.diagnostics[0].code == "KC0709" else [text]
+    assert missed == []
+
+
+@pytest.mark.parametrize("name", [".spiceinit", "../evil.cir", "/etc/evil", "a b.cir", "evil\n.cir", "", "~evil", "é.cir", "-r"])
+def test_names_of_files(decks: list[Deck], name: str) -> None:
+    with pytest.raises(SimulatorFailed):
+        audit(Deck(decks[0].main, {**decks[0].files, name: "* nothing\n"}))
+
+
+@pytest.mark.parametrize("first", [".control", "", "R1 a b 1.0", " * title", "*ng_script", "*"])
+def test_the_first_line_is_a_comment(decks: list[Deck], first: str) -> None:
+    one = decks[0]
+    with pytest.raises(SimulatorFailed):
+        audit(Deck(one.main, {**one.files, one.main: first + "\n" + one.files[one.main]}))
+
+
+def test_a_continuation_continues_a_card(decks: list[Deck]) -> None:
+    one = decks[0]
+    for text in ("* comment\n+ R1 a b 1.0", "\n+ R1 a b 1.0", "R1 a b 1.0\n* comment\n+ R2 a b 1.0"):
+        with pytest.raises(SimulatorFailed):
+            audit(Deck(one.main, {**one.files, one.main: one.files[one.main].replace(".end\n", text + "\n.end\n")}))
+
+
+def test_values_may_be_changed_by_hand(decks: list[Deck]) -> None:
+    one = next(d for d in decks if d.main.startswith("LowPass"))
+    text = one.files["LowPass.spice"].replace("10000.0", "5e3").replace("Rr1", "rR1")
+    audit(Deck(one.main, {**one.files, "LowPass.spice": text}))
