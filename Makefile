@@ -8,10 +8,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= $(shell nproc)
 
-.PHONY: demo test lint figures golden torch ngspice clean
+.PHONY: demo picture test lint figures golden torch ngspice clean
 
 demo: $(READY) ngspice            ## compile a network that finds edges, run it in both simulators, write the picture
 	$(BIN)/python examples/photograph.py --out out
+
+picture: demo                     ## the picture of the README
+	mkdir -p docs/figures
+	cp out/edges.png docs/figures/edges.png
 
 test: $(READY) ngspice lint       ## everything that continuous integration checks
 	$(BIN)/python -m pytest -n $(JOBS)
@@ -21,7 +25,7 @@ lint: $(READY)
 	$(BIN)/basedpyright --level error
 
 figures: $(READY) ngspice         ## the long measurements, written to docs/figures.md
-	$(BIN)/python benchmarks/figures.py --write docs/figures.md
+	$(BIN)/python -m benchmarks.figures --write docs/figures.md
 
 golden: $(READY)                  ## rewrite the expected texts; read the difference before committing it
 	KCOMPILE_GOLDEN=write $(BIN)/python -m pytest -n $(JOBS) -k golden

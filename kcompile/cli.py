@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -69,7 +69,7 @@ _top = click.option("--top", metavar="NAME", help="The circuit to take, when sev
 _common = _with_options(
     _model,
     click.option("--until", metavar="T", help="Time to simulate, with a unit: 50ns. Default: the sum of the phases."),
-    click.option("--input", "inputs", metavar="V,..|FILE", help="Input voltages: v1,v2,... or a .npy or .csv file."),
+    click.option("--input", "inputs", metavar="V,..|FILE", help="Input voltages: v1,v2,... or a .npy or .csv file; in volts."),
     click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Set a parameter: n=8, R1.r=2kOhm."),
     click.option("--weights", metavar="FILE.safetensors", help="Parameter values by full name."),
     _top,
@@ -82,10 +82,19 @@ _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=T
 
 def _circuit(model: str, settings: Sequence[str], weights: str | None, inputs: str | None, top: str | None,
              include: Sequence[str]) -> Circuit:
+    return _circuit_and_sources(model, settings, weights, inputs, top, include)[0]
+
+
+def _circuit_and_sources(model: str, settings: Sequence[str], weights: str | None, inputs: str | None, top: str | None,
+                         include: Sequence[str]) -> tuple[Circuit, dict[str, str | bytes]]:
+    """Circuit, and the content of every file it was made from by its shown name."""
+    from kcompile.driver import compile_with_sources
     from kcompile.inputs import read_settings, read_voltages
 
-    return kcompile.compile(model, top=top, settings=read_settings(settings), weights=weights,
-                            inputs=None if inputs is None else read_voltages(inputs), include=include)
+    circuit, sources = compile_with_sources(model, top=top, settings=read_settings(settings), weights=weights,
+                                            inputs=None if inputs is None else read_voltages(inputs), include=include)
+    beside = [name for name in (weights, inputs) if name is not None and Path(name).suffix and Path(name).is_file()]
+    return circuit, {**{one.name: one.text for one in sources}, **{name: Path(name).read_bytes() for name in beside}}
 
 
 def _seconds(until: str | None, circuit: Circuit | None = None) -> float | None:
@@ -122,7 +131,7 @@ def compile(model: str, until: str | None, inputs: str | None, settings: tuple[s
     from kcompile.registry import pick
 
     chosen = pick("kcompile.lower", "TARGET", target)
-    circuit = _circuit(model, settings, weights, inputs, top, include)
+    circuit, sources = _circuit_and_sources(model, settings, weights, inputs, top, include)
     end = _seconds(until, circuit if chosen.needs_end or check_after else None)
     artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=rtol)
     report = kcompile.verify(circuit, until=end, tolerance=tolerance) if check_after else None
@@ -134,19 +143,13 @@ def compile(model: str, until: str | None, inputs: str | None, settings: tuple[s
                    "rtol": rtol, "set": list(settings), "weights": weights, "input": inputs, "top": circuit.name,
                    "verified": _summary(report) if report else None}
         files[f"{circuit.name}.manifest.json"] = manifest(kcompile.__version__, ["kcompile", *sys.argv[1:]],
-                                                          _sources(model, circuit), options, files)
+                                                          sources, options, files)
         write_files(Path(folder or "."), files)
         for name in files:
             click.echo(str(Path(folder or ".") / name), err=True)
     if report is not None:
         _show_report(report)
         sys.exit(0 if report.passed else 1)
-
-
-def _sources(model: str, circuit: Circuit) -> dict[str, str]:
-    """Every text the circuit was made from, by its shown name."""
-    spans = [bank.span for bank in circuit.nodes.banks] + [table.model.definition.span for table in circuit.tables]
-    return {span.source.name: span.source.text for span in spans if span is not None and span.source.name != "rail"}
 
 
 @cli.command()
@@ -184,7 +187,7 @@ def simulate(model: str, until: str | None, inputs: str | None, settings: tuple[
     """Simulate a model in float64 and write its waveforms."""
     from kcompile.files import write_files
 
-    writer = _writer(Path(out).suffix.lower())
+    writer = _writer(out)
     circuit = _circuit(model, settings, weights, inputs, top, include)
     waveforms = kcompile.simulate(circuit, until=_seconds(until, circuit), points=points, rtol=rtol)
     write_files(Path(out).parent, {Path(out).name: writer(waveforms)})
@@ -192,15 +195,23 @@ def simulate(model: str, until: str | None, inputs: str | None, settings: tuple[
         click.echo(line, err=True)
 
 
-def _writer(suffix: str) -> Callable[[Waveforms], str | bytes]:
-    from kcompile.plot import plot_waveforms
+def _writer(out: str) -> Callable[[Waveforms], str | bytes]:
+    """What makes a file of this ending; refuses before the simulation, not after it."""
+    from kcompile.plot import need_matplotlib, plot_waveforms
     from kcompile.sim.export import to_csv, to_npz
 
+    suffix = Path(out).suffix.lower()
     known: dict[str, Callable[[Waveforms], str | bytes]] = {".csv": to_csv, ".npz": to_npz, ".svg": plot_waveforms}
-    if suffix not in known:
-        raise UsageError(Diagnostic("KC0509", f"`{printable(suffix, 20)}` is not a kind of waveform file",
-                                    hint=accepted(known)))
+    _check_ending(out, known)
+    if suffix == ".svg":
+        need_matplotlib()
     return known[suffix]
+
+
+def _check_ending(out: str, known: Iterable[str]) -> None:
+    if Path(out).suffix.lower() not in known:
+        raise UsageError(Diagnostic("KC0509", f"the ending of `{printable(out)}` does not say what to write",
+                                    hint=accepted(known)))
 
 
 @cli.command()
@@ -283,8 +294,11 @@ def view(model: str, until: str | None, inputs: str | None, settings: tuple[str,
          rtol: float | None, include: tuple[str, ...], out: str | None) -> None:
     """Draw the graph of a circuit and its waveforms as one SVG."""
     from kcompile.files import write_files
-    from kcompile.plot import plot_view
+    from kcompile.plot import need_matplotlib, plot_view
 
+    if out is not None:
+        _check_ending(out, [".svg"])
+    need_matplotlib()
     circuit = _circuit(model, settings, weights, inputs, top, include)
     waveforms = kcompile.simulate(circuit, until=_seconds(until, circuit), rtol=rtol)
     path = Path(out or f"{circuit.name}.svg")

@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kcompile.diagnostics import CompileError, Diagnostic, Reporter, Source, UsageError, in_source_order, nearest, printable
+from kcompile.diagnostics import (
+    CompileError,
+    Diagnostic,
+    Reporter,
+    Source,
+    UsageError,
+    accepted,
+    in_source_order,
+    nearest,
+    printable,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,8 +95,14 @@ def compile(model: Model, *, top: str | None = None, settings: Mapping[str, floa
     weights: arrays by full name, or a safetensors file. inputs: volts in the order of the `input` declaration.
     Raises `CompileError` with every mistake found, `UsageError` for values that do not fit.
     """
-    import numpy as np
+    return compile_with_sources(model, top=top, settings=settings, weights=weights, inputs=inputs, include=include)[0]
 
+
+def compile_with_sources(model: Model, *, top: str | None = None, settings: Mapping[str, float | str] | None = None,
+                         weights: Mapping[str, np.ndarray] | str | Path | None = None,
+                         inputs: Sequence[float] | np.ndarray | None = None,
+                         include: Sequence[str | Path] = ()) -> tuple[Circuit, tuple[Source, ...]]:
+    """The circuit of `compile`, and every text it was made from."""
     from kcompile.inputs import read_weights
     from kcompile.ir.assign import assign, assign_settings, split_settings
     from kcompile.ir.build import build, find_top
@@ -96,7 +112,7 @@ def compile(model: Model, *, top: str | None = None, settings: Mapping[str, floa
     source, folder = _open(model)
     if is_canonical(source):
         circuit: Circuit | None = read_circuit(source)
-        later = dict(settings or {})
+        later, sources = dict(settings or {}), (source,)
     else:
         module = _checked(source, folder, include, report)
         report.raise_errors()
@@ -104,11 +120,22 @@ def compile(model: Model, *, top: str | None = None, settings: Mapping[str, floa
         first, later = split_settings(declared, settings or {})
         circuit = build(module, declared, report, first)
         report.raise_errors()
+        sources = _sources(module)
     assert circuit is not None
     if weights is not None:
         circuit = assign(circuit, weights if isinstance(weights, Mapping) else read_weights(Path(weights)))
     circuit = assign_settings(circuit, later)
-    return circuit if inputs is None else circuit.with_initial(np.asarray(inputs))
+    return (circuit if inputs is None else circuit.with_initial(inputs)), sources
+
+
+def _sources(module: Module) -> tuple[Source, ...]:
+    """Text of a module and of all that it uses, directly or not."""
+    found, waiting = {id(module): module}, [module]
+    while waiting:
+        used = {id(other): other for _, other in waiting.pop().names.values() if id(other) not in found}
+        found.update(used)
+        waiting += used.values()
+    return tuple(one.program.source for one in found.values())
 
 
 def simulate(model: Model | Circuit, *, until: float | None = None, points: int = 501, rtol: float | None = None) -> Waveforms:
@@ -116,17 +143,29 @@ def simulate(model: Model | Circuit, *, until: float | None = None, points: int 
     from kcompile.sim.integrate import DEFAULT_RTOL
     from kcompile.sim.integrate import simulate as integrate
 
-    return integrate(_circuit(model), until=until, points=points, rtol=rtol or DEFAULT_RTOL)
+    return integrate(_circuit(model), until=until, points=points, rtol=DEFAULT_RTOL if rtol is None else rtol)
 
 
 def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", until: float | None = None,
           rtol: float | None = None) -> tuple[Artifact, ...]:
     """Files of a lowering, as text; `until` in seconds is the time of the test bench."""
+    from kcompile.inputs import check_positive
     from kcompile.lower.base import BenchOptions
     from kcompile.registry import pick
 
+    chosen = pick("kcompile.lower", "TARGET", target)
+    if dialect and dialect not in chosen.dialects:
+        raise UsageError(Diagnostic("KC0509", f"the target `{target}` has no dialect `{printable(dialect, 40)}`",
+                                    hint=nearest(dialect, chosen.dialects) or accepted(chosen.dialects or ["none"])))
+    if rtol is not None:
+        check_positive(rtol, "rtol")
+    circuit = _circuit(model)
+    if until is not None:
+        check_positive(until, "the time to simulate")
+        if circuit.duration is not None and until > circuit.duration * (1 + 1e-12):
+            raise UsageError(Diagnostic("KC0508", f"the phases end at {circuit.duration:.6g} s, {until:.6g} s are asked for"))
     options = BenchOptions(dialect, until) if rtol is None else BenchOptions(dialect, until, rtol=rtol)
-    return pick("kcompile.lower", "TARGET", target).lower(_circuit(model), options)
+    return chosen.lower(circuit, options)
 
 
 def verify(model: Model | Circuit, *, against: str = "ngspice", until: float | None = None, tolerance: float = 1e-4,
@@ -135,11 +174,15 @@ def verify(model: Model | Circuit, *, against: str = "ngspice", until: float | N
 
     Raises `ToolMissing` where the simulator is not installed, `SimulatorFailed` where it gives no trustworthy answer.
     """
+    from kcompile.inputs import check_positive
     from kcompile.registry import pick
     from kcompile.verify.compare import REFERENCE_RTOL, compare
 
+    check_positive(tolerance, "the tolerance")
+    if until is not None:
+        check_positive(until, "the time to simulate")
     simulator = pick("kcompile.verify", "SIMULATOR", against)
-    return compare(_circuit(model), simulator, until=until, tolerance=tolerance, rtol=rtol or REFERENCE_RTOL)
+    return compare(_circuit(model), simulator, until=until, tolerance=tolerance, rtol=REFERENCE_RTOL if rtol is None else rtol)
 
 
 def _circuit(model: Model | Circuit) -> Circuit:

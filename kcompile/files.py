@@ -25,6 +25,8 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """
     waiting: list[tuple[str, Path]] = []
     try:
+        if folder.is_file():
+            raise UsageError(Diagnostic("KC0513", f"{printable(str(folder))} is a file, a folder is needed"))
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             data = content.encode("utf-8") if isinstance(content, str) else content
@@ -57,7 +59,7 @@ def sha256(content: str | bytes) -> str:
     return hashlib.sha256(content.encode("utf-8") if isinstance(content, str) else content).hexdigest()
 
 
-def manifest(version: str, command: Sequence[str], sources: Mapping[str, str], options: Mapping[str, Any],
+def manifest(version: str, command: Sequence[str], sources: Mapping[str, str | bytes], options: Mapping[str, Any],
              files: Mapping[str, str | bytes]) -> str:
     """JSON that says how outputs came to be: hashes of sources and outputs, versions, command, tolerances; no dates."""
     content = {

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kcompile.diagnostics import Diagnostic, UsageError, printable
-from kcompile.units import Dimension, format_unit, parse_quantity
+from kcompile.units import REAL, VOLTAGE, Dimension, format_unit, parse_quantity
 
 MAX_INPUT_BYTES = 1 << 30
 
@@ -25,9 +26,23 @@ def read_quantity(text: str, dimension: Dimension, what: str) -> float:
     return value
 
 
+def check_positive(value: float, what: str) -> None:
+    """Raise `UsageError` KC0503 unless a number is positive and finite."""
+    if not 0 < value < float("inf"):
+        raise UsageError(Diagnostic("KC0503", f"{what} is a positive number, not {value!r}"))
+
+
 def _example(dimension: Dimension) -> str:
     unit = format_unit(dimension)
     return "write a number" if unit == "1" else f"write a number of {unit}, for example `1.5 {unit}` or `20m{unit}`"
+
+
+def read_array(values: ArrayLike, what: str) -> np.ndarray:
+    """float64 array of a value from Python; raises `UsageError` KC0503 when it is not made of numbers."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(Diagnostic("KC0503", f"{what} is not an array of numbers")) from None
 
 
 def read_settings(pairs: Sequence[str]) -> dict[str, str]:
@@ -94,9 +109,19 @@ def _read_numbers(text: str, what: str) -> np.ndarray:
         try:
             values[k] = float(cell)
         except ValueError:
-            raise UsageError(Diagnostic("KC0503", f"{what}: value {k} is `{printable(cell.strip(), 40)}`, not a number of "
-                                        "volts", hint="give plain numbers, or a .npy or .csv file that exists")) from None
+            values[k] = _with_unit(cell.strip(), f"{what}: value {k}")
     return values
+
+
+def _with_unit(cell: str, what: str) -> float:
+    try:
+        value, found = parse_quantity(cell)
+    except ValueError:
+        found = REAL
+    if found != VOLTAGE:
+        raise UsageError(Diagnostic("KC0503", f"{what} is `{printable(cell, 40)}`, not a number of volts",
+                                    hint="for example --input 0.5,200mV, or a file that ends in .npy or .csv"))
+    return value
 
 
 def read_weights(path: Path) -> Mapping[str, np.ndarray]:
@@ -106,5 +131,8 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
 
     try:
         return safetensors.numpy.load_file(path)
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+    except OSError as error:
         raise cannot_read(path, error) from None
+    except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        raise UsageError(Diagnostic("KC0501", f"{printable(str(path))} is not a safetensors file: {printable(str(error))}",
+                                    hint="weights are written by safetensors.numpy.save_file({name: array}, path)")) from None

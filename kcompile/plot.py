@@ -37,12 +37,19 @@ def plot_view(circuit: Circuit, waveforms: Waveforms) -> str:
     return _svg(figure)
 
 
-def _figure(width: float, height: float) -> Figure:
+def need_matplotlib() -> None:
+    """Raise `ToolMissing` KC0711 where it is not installed."""
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ImportError:
         raise ToolMissing(Diagnostic("KC0711", "pictures need matplotlib, which is not installed",
                                      hint="pip install 'kcompile[plot]'")) from None
+
+
+def _figure(width: float, height: float) -> Figure:
+    need_matplotlib()
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), layout="constrained")
 
 

@@ -68,11 +68,8 @@ def test_source_guard(path: Path) -> None:
             method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
             if name in FORBIDDEN - own or method in ("sympify", "parse_expr", "lambdify", "system", "popen"):
                 found.append((node.lineno, name or method))
-            if any(k.arg == "shell" and not (isinstance(k.value, ast.Constant) and k.value.value is False) for k in node.keywords):
-                found.append((node.lineno, "shell"))
-            if any(k.arg == "allow_pickle" and not (isinstance(k.value, ast.Constant) and k.value.value is False)
-                   for k in node.keywords):
-                found.append((node.lineno, "allow_pickle"))
+            found += [(node.lineno, k.arg) for k in node.keywords if k.arg in ("shell", "allow_pickle")
+                      and not (isinstance(k.value, ast.Constant) and k.value.value is False)]
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {a.name.split(".")[0] for a in node.names} | {(getattr(node, "module", "") or "").split(".")[0]}
             found += [(node.lineno, name) for name in names & MODULES]
@@ -94,8 +91,8 @@ def test_targets_and_simulators_are_found_without_a_list() -> None:
 
 
 def test_help_and_import_wait_for_no_heavy_library() -> None:
-    code = ("import sys, kcompile.cli; "
-            "print([m for m in ('numpy', 'scipy', 'sympy', 'networkx', 'lark', 'torch', 'jinja2', 'matplotlib') if m in sys.modules])")
+    heavy = ("numpy", "scipy", "sympy", "networkx", "lark", "torch", "jinja2", "matplotlib")
+    code = f"import sys, kcompile.cli; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

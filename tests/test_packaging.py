@@ -43,8 +43,8 @@ def test_wheel_from_sdist_in_a_clean_environment(tmp_path: Path) -> None:
     where = run(python, "-c", "import kcompile; print(kcompile.__file__)", cwd=tmp_path)
     assert str(site) in where
     for folder in ("grammar", "templates", "pdk_models"):
-        listed = run(python, "-c", f"from kcompile.resources import data_folder as d; print(*sorted(str(p.relative_to(d({folder!r}))) "
-                     f"for p in d({folder!r}).rglob('*') if p.is_file()))", cwd=tmp_path).split()
+        listed = run(python, "-c", f"from kcompile.resources import data_folder; d = data_folder({folder!r}); "
+                     "print(*sorted(str(p.relative_to(d)) for p in d.rglob('*') if p.is_file()))", cwd=tmp_path).split()
         assert listed == sorted(str(p.relative_to(ROOT / folder)) for p in (ROOT / folder).rglob("*") if p.is_file())
     model = tmp_path / "model.kc"
     shutil.copy(ROOT / "examples" / "low_pass.kc", model)

@@ -1,0 +1,50 @@
+"""Every figure of the project, measured on this machine: `python -m benchmarks.figures --write docs/figures.md`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks import agreement, scale, startup, suites
+from benchmarks.row import Row, table
+from kcompile.files import write_files
+from kcompile.verify.run_ngspice import probe_ngspice
+
+# Large programs come first: a child's peak memory counts that of the process it was forked from.
+SECTIONS = (("Large programs", scale), ("Command line", startup), ("Agreement with ngspice", agreement), ("Robustness", suites))
+
+
+def machine() -> str:
+    """One sentence about what the figures were measured on."""
+    info = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("kcompile", "numpy", "scipy", "sympy", "lark"))
+    return (f"{os.cpu_count()} cores of {model[1] if model else platform.processor() or 'an unnamed processor'}, "
+            f"Python {platform.python_version()}, {versions}, ngspice {probe_ngspice().version}.")
+
+
+def main() -> int:
+    """Print or write the page; 1 when a figure is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
+    arguments = parser.parse_args()
+    parts = ["# Figures", f"Written by `make figures`; each section by the command below its title. Measured on {machine()}"]
+    every: list[Row] = []
+    for title, module in SECTIONS:
+        found = list(module.rows())
+        every += found
+        command = f"python -m {module.__name__}"
+        parts += [f"## {title}", f"`{command}`", table(found)]
+        print("\n\n".join(parts[-3:]), flush=True)
+    if arguments.write:
+        write_files(arguments.write.parent, {arguments.write.name: "\n\n".join(parts) + "\n"})
+    return 1 if any(row.met is False for row in every) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

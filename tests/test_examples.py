@@ -1,0 +1,172 @@
+"""Every program in examples/ compiles, simulates to what it promises, and is confirmed by ngspice."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import scipy.signal
+
+import kcompile as kc
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+needs_ngspice = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")
+needs_pictures = pytest.mark.skipif(importlib.util.find_spec("skimage") is None or importlib.util.find_spec("matplotlib") is None,
+                                    reason="scikit-image (extra image) or matplotlib (extra plot) is not installed")
+
+# Time to simulate in seconds where there are no phases; largest error against ngspice, relative to full scale.
+RUNS = {"low_pass": (1e-6, 1e-6), "van_der_pol": (60e-9, 1e-6), "lorenz": (5.0, 1e-4), "lc_line": (60e-9, 1e-6),
+        "max_cut": (None, 1e-4), "kirchhoff_net": (None, 1e-6), "edges": (None, 1e-4)}
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def picture(size: int) -> np.ndarray:
+    """A grey field with a bright square, a dark bar and a ramp, 0 to 1."""
+    values = np.full((size, size), 0.5)
+    values[2:6, 2:6] = 1.0
+    values[8:10, 1:9] = 0.0
+    values[:, -3:] += np.linspace(0, 0.4, size)[:, None]
+    return values
+
+
+def example(name: str) -> kc.Circuit:
+    path = EXAMPLES / f"{name}.kc"
+    if name == "kirchhoff_net":
+        weights = script(name).random_weights(kc.compile(path), seed=1)
+        return kc.compile(path, weights=weights, inputs=[0.5, -0.3])
+    if name == "edges":
+        return kc.compile(path, settings={"n": 12}, inputs=picture(12).ravel())
+    return kc.compile(path)
+
+
+def test_every_program_is_here() -> None:
+    assert sorted(RUNS) == sorted(path.stem for path in EXAMPLES.glob("*.kc"))
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == ["kirchhoff_net", "photograph"]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_it_has_no_diagnostics_and_is_formatted(name: str) -> None:
+    from kcompile.syntax.format_source import format_source
+
+    path = EXAMPLES / f"{name}.kc"
+    assert kc.check(path, pdk="generic") == ()
+    text = path.read_text("utf-8")
+    assert format_source(kc.Source(path.name, text)) == text
+
+
+@needs_ngspice
+@pytest.mark.parametrize("name", RUNS)
+def test_ngspice_confirms_it(name: str) -> None:
+    until, bound = RUNS[name]
+    report = kc.verify(example(name), until=until, tolerance=bound)
+    assert report.passed
+    assert len(report.attempts) >= 2
+    assert report.full_scale > 0.1, "something moves"
+    # Two step sizes show the method of ngspice, of order 2, unless rounding or its own tolerance is reached first.
+    assert report.order is None or report.order > 1.0 or report.attempts[-1].worst < bound / 10
+
+
+# ---- what each promises -----------------------------------------------------------------------------------------------
+
+
+def test_low_pass() -> None:
+    waves = kc.simulate(example("low_pass"), until=500e-9, points=501)
+    since = waves.time - 11e-9
+    # after a ramp of 1 ns the output is a step response that started about half a nanosecond earlier
+    ramp, tau = 1e-9, 10e-9
+    late = since > 0
+    expected = 1 - np.exp(-since[late] / tau) * tau / ramp * (1 - np.exp(-ramp / tau))
+    np.testing.assert_allclose(waves["vout"][late], expected, atol=1e-7)
+
+
+def test_van_der_pol_reaches_its_cycle() -> None:
+    v = kc.simulate(example("van_der_pol"), until=60e-9, points=6001)["v"]
+    assert np.abs(v[:300]).max() < 1.0 < np.abs(v).max(), "it grows from 0.1 V"
+    assert np.abs(v[-2000:]).max() == pytest.approx(2.02, abs=0.02)  # the amplitude of mu = 2, in units of v0
+
+
+def test_lorenz_is_the_lorenz_system() -> None:
+    from scipy.integrate import solve_ivp
+
+    waves = kc.simulate(example("lorenz"), until=5.0, points=51, rtol=1e-11)
+    exact = solve_ivp(lambda _, s: [10 * (s[1] - s[0]), s[0] * (28 - s[2]) - s[1], s[0] * s[1] - 8 / 3 * s[2]], (0, 5), [1, 1, 1],
+                      "DOP853", waves.time, rtol=1e-12, atol=1e-12).y.T
+    np.testing.assert_allclose(waves.values, exact, atol=1e-6)
+
+
+def test_lc_line_delays_its_pulse() -> None:
+    waves = kc.simulate(example("lc_line"), until=60e-9, points=6001)
+    middle = [float(waves.time[waves[name] >= 0.25][0]) for name in ("a[0]", "a[9]")]
+    assert middle[1] - middle[0] == pytest.approx(9e-9, rel=0.1)  # nine sections of sqrt(L C) = 1 ns
+    assert waves["a[9]"].max() == pytest.approx(0.5, abs=0.1)
+
+
+def test_max_cut_finds_the_best_cut() -> None:
+    edges = [(k, (k + 1) % 8, 1.0) for k in range(8)] + [(k, k + 4, 0.5) for k in range(4)]
+
+    def cut(sides: tuple[int, ...]) -> float:
+        return sum(weight for a, b, weight in edges if sides[a] != sides[b])
+
+    phases = kc.simulate(example("max_cut")).read_out
+    turns = phases / np.pi
+    np.testing.assert_allclose(turns, np.round(turns), atol=0.01)
+    found = tuple(int(turn) % 2 for turn in np.round(turns))
+    assert cut(found) == max(cut(sides) for sides in itertools.product((0, 1), repeat=8)) == 8
+
+
+def test_edges_are_a_convolution() -> None:
+    waves = kc.simulate(example("edges"), points=2)
+    kernel = np.array([[-0.5, -0.5, -0.5], [-0.5, 4.0, -0.5], [-0.5, -0.5, -0.5]])
+    settled = scipy.signal.correlate2d(picture(12), kernel, "same") / 4 * (1 - np.exp(-12))
+    np.testing.assert_allclose(waves.read_out.reshape(12, 12), settled, atol=1e-6)
+
+
+# ---- the scripts ------------------------------------------------------------------------------------------------------
+
+
+def test_random_weights_are_as_published() -> None:
+    weights = script("kirchhoff_net").random_weights(kc.compile(EXAMPLES / "kirchhoff_net.kc"), seed=3)
+    assert sorted({name.rpartition(".")[0] for name in weights}) == ["first.w", "second.w"]
+    assert {values.shape for values in weights.values()} == {(300,)}
+    together = np.concatenate(list(weights.values()))
+    assert together.std() == pytest.approx(np.sqrt(2 / 300), rel=0.1)
+
+
+@needs_ngspice
+def test_kirchhoff_net_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["kirchhoff_net.py", "--out", str(tmp_path / "w.safetensors")])
+    assert script("kirchhoff_net").main() == 0
+    assert "of full scale" in capsys.readouterr().out
+    kc.compile(EXAMPLES / "kirchhoff_net.kc", weights=tmp_path / "w.safetensors")
+
+
+@needs_ngspice
+@needs_pictures
+def test_photograph_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import skimage.io
+
+    monkeypatch.setattr(sys, "argv", ["photograph.py", "--size", "32", "--out", str(tmp_path / "out")])
+    assert script("photograph").main() == 0
+    said = capsys.readouterr().out
+    assert "2,048 nodes" in said and "passed" in said
+    made = skimage.io.imread(tmp_path / "out" / "edges.png")
+    assert made.shape[0] > 300 and made.shape[1] > 900
+    panels = np.array_split(made[60:-40, :, 0].astype(float), 3, axis=1)
+    assert min(panel.std() for panel in panels) > 30, "none is blank"
+    # Both simulators found the same edges; the panels lie a fraction of a pixel apart.
+    width = min(panel.shape[1] for panel in panels)
+    assert np.corrcoef(panels[1][:, :width].ravel(), panels[2][:, :width].ravel())[0, 1] > 0.9
+    assert (tmp_path / "out" / "Edges.spice").exists() and (tmp_path / "out" / "Edges_tb.cir").exists()
