@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kcompile.diagnostics import Diagnostic, Span, UsageError
 from kcompile.inputs import read_array
@@ -252,17 +253,17 @@ class Circuit:
 
         return assign(self, values)
 
-    def with_initial(self, voltages: np.ndarray) -> Circuit:
+    def with_initial(self, voltages: ArrayLike) -> Circuit:
         """Circuit whose input nodes start at other voltages, float64[inputs]; raises `UsageError` KC0506, KC0507."""
-        voltages = read_array(voltages, "the list of input voltages")
-        if voltages.shape != self.inputs.shape:
+        values = read_array(voltages, "the list of input voltages")
+        if values.shape != self.inputs.shape:
             raise UsageError(Diagnostic("KC0507", f"the circuit has {len(self.inputs)} input nodes, "
-                                        f"{voltages.size} voltages are given"))
-        if not np.all(np.isfinite(voltages)):
-            at = int(np.flatnonzero(~np.isfinite(voltages))[0])
-            raise UsageError(Diagnostic("KC0506", f"input voltage {at} is {voltages[at]}"))
+                                        f"{values.size} voltages are given"))
+        if not np.all(np.isfinite(values)):
+            at = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise UsageError(Diagnostic("KC0506", f"input voltage {at} is {values[at]}"))
         initial = self.nodes.initial.copy()
-        initial[self.inputs] = voltages
+        initial[self.inputs] = values
         return replace(self, nodes=replace(self.nodes, initial=frozen(initial)))
 
     def to_networkx(self) -> networkx.MultiDiGraph:
