@@ -7,8 +7,9 @@ import hashlib
 import json
 import os
 import platform
+import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ _RECORDED = ("numpy", "scipy", "sympy", "lark", "jinja2")
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """Write files by plain name; all are complete on disk before the first one replaces its old version.
 
+    An interruption leaves all of the old files or all of the new ones. Only a kill or a power cut between two renames can
+    leave some of each, every one whole; the hashes of a manifest, which is written last, tell.
     Raises `UsageError` KC0513 when the folder cannot be written.
     """
     waiting: list[tuple[str, Path]] = []
@@ -37,15 +40,26 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o666 & ~_umask())
-        while waiting:
-            os.replace(*waiting[0])
-            waiting.pop(0)
+        with _uninterrupted():
+            while waiting:
+                os.replace(*waiting[0])
+                waiting.pop(0)
     except OSError as error:
         raise UsageError(Diagnostic("KC0513", f"{printable(str(folder))} cannot be written: {error.strerror}")) from None
     finally:
         for temporary, _ in waiting:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Signals that end a program wait until the block is done, so that files change together."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _umask() -> int:

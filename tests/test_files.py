@@ -32,7 +32,7 @@ WRITER = textwrap.dedent("""
     def counted(*paths):
         global done
         if stop >= 0 and done == stop:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), int(sys.argv[3]))
         done += 1
         replace(*paths)
     os.replace = counted
@@ -44,8 +44,9 @@ WRITER = textwrap.dedent("""
 """).format(names=NAMES)
 
 
-def start(folder: Path, stop: int) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(stop)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+def start(folder: Path, stop: int, number: int = signal.SIGKILL) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(stop), str(int(number))], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
 
 
 def generations(folder: Path) -> dict[str, int]:
@@ -96,6 +97,16 @@ def test_killed_between_two_files(stop: int, tmp_path: Path) -> None:
     # The next run is not hindered by what was left.
     write_files(tmp_path, dict.fromkeys(NAMES, "new"))
     assert {(tmp_path / name).read_text() for name in NAMES} == {"new"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("stop", range(4, 8))
+def test_interrupted_between_two_files_all_of_them_change(stop: int, number: int, tmp_path: Path) -> None:
+    with start(tmp_path, stop, number) as process:
+        process.communicate(timeout=20)
+    assert process.returncode not in (0, None)
+    assert set(generations(tmp_path).values()) == {2}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
 
 
 def test_a_failure_leaves_the_old_files_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

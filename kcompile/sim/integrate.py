@@ -62,7 +62,8 @@ def simulate(circuit: Circuit, *, until: float | None = None, times: np.ndarray 
     methods: list[str] = []
     y = system.initial.copy()
     for k, start, stop, label in _slices(circuit, until):
-        y, progress = _run_slice(system, k, start, stop, y, times, states, rtol)
+        with np.errstate(all="ignore"):  # what overflows is found by the checks for finite values
+            y, progress = _run_slice(system, k, start, stop, y, times, states, rtol)
         kind = f"implicit (Radau IIA, order 5): {progress.reason}" if progress.implicit else "explicit (Dormand-Prince, order 8)"
         methods.append(f"{label}: {kind}, {progress.steps} steps")
     values = np.empty((len(times), circuit.nodes.count - 1 + len(system.state_names)))
