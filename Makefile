@@ -18,7 +18,7 @@ picture: demo                     ## the picture of the README
 	cp out/edges.png docs/figures/edges.png
 
 test: $(READY) ngspice lint       ## everything that continuous integration checks
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -117,6 +117,11 @@ def _draw_graph(axes: Axes, circuit: Circuit) -> None:
 
 def _draw_banks(axes: Axes, circuit: Circuit) -> None:
     """Circuits too large to draw node by node are listed bank by bank."""
-    rows = [f"{table.count:>9,}  {table.model.name}   {table.bank}" for table in circuit.tables[:24]]
-    more = [f"... and {len(circuit.tables) - 24} more banks"] if len(circuit.tables) > 24 else []
-    axes.text(0.0, 0.95, "\n".join(["  devices  law   bank", *rows, *more]), va="top", family="monospace", fontsize=8)
+    shown = circuit.tables[:24]
+    more = f"\n... and {len(circuit.tables) - 24} more banks" if len(circuit.tables) > 24 else ""
+    # A text for each column: programs that draw SVG join blanks.
+    columns = ((0.14, "right", ["devices", *(f"{table.count:,}" for table in shown)], ""),
+               (0.18, "left", ["law", *(table.model.name for table in shown)], ""),
+               (0.5, "left", ["bank", *(table.bank for table in shown)], more))
+    for place, side, rows, last in columns:
+        axes.text(place, 0.95, "\n".join(rows) + last, va="top", ha=side, family="monospace", fontsize=8)
