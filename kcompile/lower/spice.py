@@ -9,6 +9,7 @@ Inputs and shared parameters are parameters of the subcircuit, so another deck c
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -199,7 +200,7 @@ class _NetlistBuilder:
             return
         key = (id(table.model), gated)
         if key not in self._laws:
-            self._laws[key] = law_subcircuit(table.model, self._top, gated, self._law_space)
+            self._laws[key] = law_subcircuit(table.model, self._top, gated, self._law_space, self._state_farads())
         sub = self._laws[key]
         base = self._names.tables[id(table)]
         columns: list[np.ndarray | str] = [self._node_text[table.nodes[:, k]] for k in range(table.nodes.shape[1])]
@@ -215,6 +216,15 @@ class _NetlistBuilder:
         columns += [self._values(table, name) for name, _ in sub.params]
         layout = " ".join(["%s"] * head + [f"{text}=%s" for _, text in sub.params])
         yield from _lines(f"X{self._names.row(table)} {layout}\n", columns, table.count)
+
+    def _state_farads(self) -> str:
+        """Capacitance behind an inner state: as many farads as seconds are simulated, in powers of ten.
+
+        A state then moves on a current of its own size. On one farad, a state that changes in nanoseconds takes megaamperes,
+        and ngspice's step control drowns in their rounding.
+        """
+        until = self._options.until or self._circuit.duration or 1.0
+        return f"{10.0 ** round(math.log10(until)):g}"
 
     def _is_gated(self, table: InstanceTable) -> bool:
         return table.phase is not None and bool(self._phases)

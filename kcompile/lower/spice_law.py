@@ -80,8 +80,11 @@ def native_element(model: DeviceModel) -> Element | None:
     return Element("G", (branch.start, branch.stop, plus, minus), gain)
 
 
-def law_subcircuit(model: DeviceModel, top: str, gated: bool, space: Namespace) -> LawSubcircuit:
-    """Subcircuit of a law; `gated` ones multiply every current and rate by the voltage of their `gate` port."""
+def law_subcircuit(model: DeviceModel, top: str, gated: bool, space: Namespace, farads: str = "1") -> LawSubcircuit:
+    """Subcircuit of a law; `gated` ones multiply every current and rate by the voltage of their `gate` port.
+
+    An inner state is the voltage on a capacitor of `farads`, charged by as many times its rate.
+    """
     local = Namespace(["gate", "t"])
     terminals = {name: local.claim(name) for name in model.terminals}
     states = {state.name: local.claim(f"state_{state.name}") for state in model.states}
@@ -107,9 +110,9 @@ def law_subcircuit(model: DeviceModel, top: str, gated: bool, space: Namespace) 
     capacitors = [(str(k), node_of[branch.start], node_of[branch.stop], constant(branch.value))
                   for k, branch in enumerate(model.law.capacitances)]
     for k, (state, rate) in enumerate(zip(model.states, model.law.rates, strict=True)):
-        # A state is the voltage on one farad charged by its rate: dv/dt = rate.
-        sources.append(BehaviouralSource(f"s{k}", "0", states[state.name], "i", body(rate)))
-        capacitors.append((f"s{k}", states[state.name], "0", "1"))
+        scaled = body(rate) if farads == "1" else f"{farads}*({body(rate)})"
+        sources.append(BehaviouralSource(f"s{k}", "0", states[state.name], "i", scaled))
+        capacitors.append((f"s{k}", states[state.name], "0", farads))
     initials = [(states[state.name], constant(value)) for state, value in zip(model.states, model.law.initials, strict=True)]
     sources += [BehaviouralSource(f"t{k}", node, "0", "v", text) for k, (node, text) in enumerate(printer.helpers)]
     ports = (*terminals.values(), *(("gate",) if gated else ()), *waves.values())

@@ -169,3 +169,28 @@ circuit Case {
     initial x = 1 V;
 }"""), tolerance=1e-5)
     assert report.passed
+
+
+def test_an_inner_state_of_nanoseconds_in_a_phase() -> None:
+    """On one farad the state took megaamperes, and ngspice gave up at 1e-12 s: `timestep too small`."""
+    text = """use std.passive: Capacitor, Resistor, Inductor;
+    circuit Cell(p, q) {
+        param r: resistance = 2 kOhm;
+        node m;
+        Capacitor(m, gnd) { c = 1 pF };
+        Capacitor(m, q) { c = 0.5 pF };
+        Resistor(p, m) { r = r };
+        Resistor(m, q) { r = 3 * r };
+        initial m = 0.25 V;
+    }
+    circuit Top(vin) {
+        node n[3];
+        drive vin = sin(0.1 V, 1 V, 20 MHz);
+        Capacitor(n[k], gnd) { c = 1 pF * (k + 1) } for k in 0..3;
+        Cell c[k](n[k], n[k + 1]) { r = 1 kOhm * (k + 1) } for k in 0..2;
+        Resistor(vin, n[0]) { r = 1 kOhm };
+        phase one for 30 ns { Inductor L(n[0], n[2]) { l = 1 uH }; }
+        phase two for 20 ns { Inductor L2(n[1], gnd) { l = 2 uH }; }
+        output n;
+    }"""
+    assert kc.verify(kc.Source("states.kc", text), tolerance=1e-4).passed
