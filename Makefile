@@ -17,14 +17,14 @@ picture: demo                     ## the picture of the README
 	mkdir -p docs/figures
 	cp out/edges.png docs/figures/edges.png
 
-test: $(READY) ngspice lint       ## everything that continuous integration checks
+test: $(READY) torch ngspice lint       ## everything that continuous integration checks
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --level error
 
-figures: $(READY) ngspice         ## the long measurements, written to docs/figures.md
+figures: $(READY) torch ngspice       ## the long measurements, written to docs/figures.md
 	$(BIN)/python -m benchmarks.figures --write docs/figures.md
 
 golden: $(READY)                  ## rewrite the expected texts; read the difference before committing it
@@ -38,7 +38,7 @@ ngspice:
 
 $(READY): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || { sh .ci/install-python && $(PYTHON) -m venv $(VENV); }
-	$(BIN)/pip install --quiet --editable '.[dev,image,plot,pyspice,yaml]'
+	$(BIN)/pip install --quiet --editable '.[dev,image,plot,pyspice,verilog,yaml]'
 	@touch $(READY)
 
 clean:
