@@ -249,6 +249,11 @@ def number(value: float) -> Expression:
     return sympy.Float(value, precision=53)
 
 
+def whole_numbers(expr: Expression) -> Expression:
+    """Expression with every whole number as an integer: arithmetic of floats leaves 2.0 where sympy compares 2."""
+    return expr.xreplace({value: number(float(value)) for value in expr.atoms(sympy.Float)})
+
+
 def potential(terminal: str) -> Expression:
     """Symbol of a terminal's voltage against gnd."""
     return sympy.Integer(0) if terminal == "gnd" else sympy.Symbol(f"V({terminal})", real=True)

@@ -1,0 +1,83 @@
+"""Every pass there is: those of this folder, of installed packages, and of files a user names."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from kcompile.diagnostics import Diagnostic, UsageError, printable
+from kcompile.inputs import cannot_read
+from kcompile.passes.base import Contract, Pass
+from kcompile.registry import find
+
+GROUP = "kcompile.passes"
+"""Entry points of installed packages, each a pass class."""
+
+
+def known_passes(plugins: Sequence[str | Path] = ()) -> Mapping[str, type[Pass]]:
+    """Pass classes by name; `plugins` are Python files that define some.
+
+    Raises `UsageError` KC0805 where a plugin cannot be loaded, defines no pass, or one whose name is taken.
+    """
+    found: dict[str, type[Pass]] = dict(find("kcompile.passes", "PASS"))
+    for entry in metadata.entry_points(group=GROUP):
+        try:
+            loaded = entry.load()
+        except Exception as error:  # noqa: BLE001 - whatever the import of someone else's package raises
+            raise _refused(f"the package behind `{entry.value}`", f"cannot be loaded: {_say(error)}") from error
+        _add(found, [loaded], f"`{entry.value}`")
+    for plugin in plugins:
+        _add(found, _classes(Path(plugin)), printable(str(plugin)))
+    return dict(sorted(found.items()))
+
+
+def _classes(path: Path) -> list[type[Pass]]:
+    """Pass classes that a file defines; loading it runs it, which is what a plugin is for."""
+    if not path.is_file():
+        raise cannot_read(path, FileNotFoundError(2, "No such file or directory"))
+    spec = importlib.util.spec_from_file_location(f"kcompile_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise _refused(printable(str(path)), "is not a Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever someone else's code raises
+        raise _refused(printable(str(path)), f"cannot be loaded: {_say(error)}") from error
+    classes = [one for one in vars(module).values()
+               if inspect.isclass(one) and issubclass(one, Pass) and one is not Pass and one.__module__ == module.__name__]
+    if not classes:
+        raise _refused(printable(str(path)), "defines no pass")
+    return classes
+
+
+def _add(found: dict[str, type[Pass]], classes: Iterable[type[Pass]], where: str) -> None:
+    for one in classes:
+        problems = list(_problems(one))
+        if problems:
+            raise _refused(where, f"{getattr(one, '__name__', one)} {problems[0]}")
+        if one.name in found:
+            raise _refused(where, f"defines the pass `{one.name}`, a name that is taken")
+        found[one.name] = one
+
+
+def _problems(one: object) -> Iterator[str]:
+    if not (inspect.isclass(one) and issubclass(one, Pass)):
+        yield "is not a class of passes"
+    elif not isinstance(getattr(one, "name", None), str):
+        yield "has no `name`"
+    elif not isinstance(getattr(one, "contract", None), Contract):
+        yield "has no `contract`: Contract.EXACT or Contract.BOUNDED"
+    elif any("dimension" not in field.metadata for field in dataclasses.fields(one)):
+        yield "has a field that is not an `option(...)`"
+
+
+def _say(error: Exception) -> str:
+    return f"{type(error).__name__}: {printable(str(error), 200)}"
+
+
+def _refused(where: str, why: str) -> UsageError:
+    return UsageError(Diagnostic("KC0805", f"the plugin {where} {why}", hint="docs/passes.md has a complete example"))
