@@ -13,14 +13,15 @@ from kcompile.driver import check, compile, lower, simulate, verify
 
 if TYPE_CHECKING:
     from kcompile.ir.circuit import Circuit
+    from kcompile.passes.pipeline import Pipeline
     from kcompile.sim.result import Waveforms
 
 __version__ = "0.1.0"
 
-__all__ = ["Circuit", "CompileError", "Diagnostic", "KcompileError", "SimulatorFailed", "Source", "ToolMissing",
+__all__ = ["Circuit", "CompileError", "Diagnostic", "KcompileError", "Pipeline", "SimulatorFailed", "Source", "ToolMissing",
            "UsageError", "Waveforms", "check", "compile", "lower", "simulate", "verify"]
 
-_LATER = {"Circuit": "kcompile.ir.circuit", "Waveforms": "kcompile.sim.result"}
+_LATER = {"Circuit": "kcompile.ir.circuit", "Pipeline": "kcompile.passes.pipeline", "Waveforms": "kcompile.sim.result"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,10 +28,9 @@ from kcompile.diagnostics import (
     render_sarif,
     render_text,
 )
-from kcompile.units import TIME
+from kcompile.request import INCLUDE, PLUGIN, TOP, Request, takes_request
 
 if TYPE_CHECKING:
-    from kcompile.ir.circuit import Circuit
     from kcompile.sim.result import Waveforms
     from kcompile.verify.compare import Report
 
@@ -54,93 +53,46 @@ def cli() -> None:
     """Compile circuits of Kirchhoff's laws: `kcompile MODEL.kc --target spice`."""
 
 
-def _with_options(*options: Callable[..., Any]) -> Callable[..., Any]:
-    def apply(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return apply
-
-
-_model = click.argument("model", metavar="MODEL.kc")
-_include = click.option("--include", metavar="DIR", multiple=True, help="Another folder that `use` may read from.")
-_top = click.option("--top", metavar="NAME", help="The circuit to take, when several are not instantiated.")
-_common = _with_options(
-    _model,
-    click.option("--until", metavar="T", help="Time to simulate, with a unit: 50ns. Default: the sum of the phases."),
-    click.option("--input", "inputs", metavar="V,..|FILE", help="Input voltages: v1,v2,... or a .npy or .csv file; in volts."),
-    click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Set a parameter: n=8, R1.r=2kOhm."),
-    click.option("--weights", metavar="FILE.safetensors", help="Parameter values by full name."),
-    _top,
-    click.option("--rtol", type=float, metavar="R", help="Relative tolerance of the simulation."),
-    _include,
-)
 _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True,
                           metavar="E", help="Largest error that passes, relative to full scale.")
 
 
-def _circuit(model: str, settings: Sequence[str], weights: str | None, inputs: str | None, top: str | None,
-             include: Sequence[str]) -> Circuit:
-    return _circuit_and_sources(model, settings, weights, inputs, top, include)[0]
-
-
-def _circuit_and_sources(model: str, settings: Sequence[str], weights: str | None, inputs: str | None, top: str | None,
-                         include: Sequence[str]) -> tuple[Circuit, dict[str, str | bytes]]:
-    """Circuit, and the content of every file it was made from by its shown name."""
-    from kcompile.driver import compile_with_sources
-    from kcompile.inputs import read_settings, read_voltages
-
-    circuit, sources = compile_with_sources(model, top=top, settings=read_settings(settings), weights=weights,
-                                            inputs=None if inputs is None else read_voltages(inputs), include=include)
-    beside = [name for name in (weights, inputs) if name is not None and Path(name).suffix and Path(name).is_file()]
-    return circuit, {**{one.name: one.text for one in sources}, **{name: Path(name).read_bytes() for name in beside}}
-
-
-def _seconds(until: str | None, circuit: Circuit | None = None) -> float | None:
-    """Seconds of `--until`; raises `UsageError` KC0508 when a circuit is given that has no end of its own either."""
-    from kcompile.inputs import read_quantity
-
-    if until is None:
-        if circuit is not None and circuit.duration is None:
-            raise UsageError(Diagnostic("KC0508", "the circuit has no phases, so the time to simulate must be given",
-                                        hint="for example --until 50ns"))
-        return None
-    value = read_quantity(until, TIME, "--until")
-    if not 0 < value < float("inf"):
-        raise UsageError(Diagnostic("KC0503", f"--until is a positive time, not `{printable(until, 40)}`"))
-    return value
-
-
 @cli.command()
-@_common
+@takes_request
 @click.option("--target", default="spice", show_default=True, metavar="spice|ir", help="What to write.")
 @click.option("--dialect", default="", metavar="ngspice|xyce", help="Spelling of the netlist.")
 @click.option("-o", "--out", "folder", metavar="DIR", help="Folder of the files.  [default: .; ir is printed]")
 @click.option("--check", "check_after", is_flag=True, help="Verify the netlist in ngspice as well.")
 @_tolerance
-def compile(model: str, until: str | None, inputs: str | None, settings: tuple[str, ...], weights: str | None, top: str | None,
-            rtol: float | None, include: tuple[str, ...], target: str, dialect: str, folder: str | None, check_after: bool,
-            tolerance: float) -> None:
+@click.option("--print-after", metavar="PASS", multiple=True, help="Print the canonical text after a pass; `all` for each.")
+@click.option("--diff", is_flag=True, help="Print what each pass changed in the canonical text.")
+@click.option("--stop-after", metavar="PASS", help="Leave out the passes after this one.")
+@click.option("--time-passes", is_flag=True, help="Say how long each pass took.")
+def compile(request: Request, target: str, dialect: str, folder: str | None, check_after: bool, tolerance: float,
+            print_after: tuple[str, ...], diff: bool, stop_after: str | None, time_passes: bool) -> None:
     """Compile a model; this is the command when none is named.
 
     Writes TOP.spice (a subcircuit), TOP_tb.cir (a test bench that runs it), TOP.map.json (netlist names to source) and
-    TOP.manifest.json. `--target ir` prints the canonical text.
+    TOP.manifest.json. `--target ir` prints the canonical text. `kcompile passes` lists the passes.
     """
     from kcompile.files import manifest, write_files
     from kcompile.registry import pick
+    from kcompile.trace import Trace
 
     chosen = pick("kcompile.lower", "TARGET", target)
-    circuit, sources = _circuit_and_sources(model, settings, weights, inputs, top, include)
-    end = _seconds(until, circuit if chosen.needs_end or check_after else None)
-    artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=rtol)
+    trace = Trace(print_after, diff, stop_after, time_passes)
+    outcome, sources = request.outcome(trace.checked(request))
+    circuit = outcome.circuit
+    end = request.seconds(circuit if chosen.needs_end or check_after else None)
+    artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=request.rtol)
     report = kcompile.verify(circuit, until=end, tolerance=tolerance) if check_after else None
     files: dict[str, str | bytes] = {artifact.name: artifact.text for artifact in artifacts}
     if folder is None and len(artifacts) == 1:
         click.echo(artifacts[0].text, nl=False)
     else:
         options = {"target": target, "dialect": dialect or next(iter(chosen.dialects), None), "until": end or circuit.duration,
-                   "rtol": rtol, "set": list(settings), "weights": weights, "input": inputs, "top": circuit.name,
+                   "rtol": request.rtol, "set": list(request.settings), "weights": request.weights, "input": request.inputs,
+                   "top": circuit.name, "passes": [run.record() for run in outcome.runs],
                    "verified": _summary(report) if report else None}
         files[f"{circuit.name}.manifest.json"] = manifest(kcompile.__version__, ["kcompile", *sys.argv[1:]],
                                                           sources, options, files)
@@ -156,8 +108,8 @@ def compile(model: str, until: str | None, inputs: str | None, settings: tuple[s
 @click.argument("models", metavar="MODEL.kc...", nargs=-1, required=True)
 @click.option("--format", "style", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
 @click.option("--pdk", metavar="NAME", help="Check values against the limits of a process too: generic.")
-@_top
-@_include
+@TOP
+@INCLUDE
 def check(models: tuple[str, ...], style: str, pdk: str | None, top: str | None, include: tuple[str, ...]) -> None:
     """Say what is wrong with models, all of it, and write nothing."""
     code = 0
@@ -178,18 +130,17 @@ def check(models: tuple[str, ...], style: str, pdk: str | None, top: str | None,
 
 
 @cli.command()
-@_common
+@takes_request
 @click.option("--points", type=click.IntRange(min=2, max=10_000_000), default=501, show_default=True, metavar="N",
               help="Rows of the result, equally spaced from 0 to T inclusive.")
 @click.option("--out", required=True, metavar="FILE", help="FILE.csv, FILE.npz or FILE.svg")
-def simulate(model: str, until: str | None, inputs: str | None, settings: tuple[str, ...], weights: str | None,
-             top: str | None, rtol: float | None, include: tuple[str, ...], points: int, out: str) -> None:
+def simulate(request: Request, points: int, out: str) -> None:
     """Simulate a model in float64 and write its waveforms."""
     from kcompile.files import write_files
 
     writer = _writer(out)
-    circuit = _circuit(model, settings, weights, inputs, top, include)
-    waveforms = kcompile.simulate(circuit, until=_seconds(until, circuit), points=points, rtol=rtol)
+    circuit = request.circuit()
+    waveforms = kcompile.simulate(circuit, until=request.seconds(circuit), points=points, rtol=request.rtol)
     write_files(Path(out).parent, {Path(out).name: writer(waveforms)})
     for line in waveforms.method:
         click.echo(line, err=True)
@@ -215,15 +166,14 @@ def _check_ending(out: str, known: Iterable[str]) -> None:
 
 
 @cli.command()
-@_common
+@takes_request
 @click.option("--against", default="ngspice", show_default=True, metavar="ngspice|pyspice", help="The outside simulator.")
 @_tolerance
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def verify(model: str, until: str | None, inputs: str | None, settings: tuple[str, ...], weights: str | None,
-           top: str | None, rtol: float | None, include: tuple[str, ...], against: str, tolerance: float, style: str) -> None:
+def verify(request: Request, against: str, tolerance: float, style: str) -> None:
     """Run a model natively and in an outside simulator, and print the error of every node at two step sizes."""
-    circuit = _circuit(model, settings, weights, inputs, top, include)
-    report = kcompile.verify(circuit, against=against, until=_seconds(until, circuit), tolerance=tolerance, rtol=rtol)
+    circuit = request.circuit()
+    report = kcompile.verify(circuit, against=against, until=request.seconds(circuit), tolerance=tolerance, rtol=request.rtol)
     if style == "json":
         errors = {name: [float(a.error[k]) for a in report.attempts] for k, name in enumerate(report.names)}
         click.echo(json.dumps({**_summary(report), "errors": errors}, indent=1))
@@ -280,6 +230,24 @@ def fmt(models: tuple[str, ...], only_check: bool) -> None:
 
 
 @cli.command()
+@click.argument("name", required=False)
+@PLUGIN
+def passes(name: str | None, plugins: tuple[str, ...]) -> None:
+    """List the passes, or explain one: kcompile passes prune."""
+    from kcompile.passes.find import known_passes
+    from kcompile.passes.show import describe, show_passes
+
+    known = known_passes(plugins)
+    if name is None:
+        click.echo(show_passes(known))
+        return
+    if name not in known:
+        raise UsageError(Diagnostic("KC0801", f"there is no pass `{printable(name, 40)}`",
+                                    hint=nearest(name, known) or accepted(known, 20)))
+    click.echo(describe(known[name]))
+
+
+@cli.command()
 def doctor() -> None:
     """Say which outside tools and optional packages are found, their features, and how to install the others."""
     from kcompile.doctor import examine
@@ -288,10 +256,9 @@ def doctor() -> None:
 
 
 @cli.command()
-@_common
+@takes_request
 @click.option("--out", metavar="FILE.svg", help="The picture.  [default: TOP.svg]")
-def view(model: str, until: str | None, inputs: str | None, settings: tuple[str, ...], weights: str | None, top: str | None,
-         rtol: float | None, include: tuple[str, ...], out: str | None) -> None:
+def view(request: Request, out: str | None) -> None:
     """Draw the graph of a circuit and its waveforms as one SVG."""
     from kcompile.files import write_files
     from kcompile.plot import need_matplotlib, plot_view
@@ -299,8 +266,8 @@ def view(model: str, until: str | None, inputs: str | None, settings: tuple[str,
     if out is not None:
         _check_ending(out, [".svg"])
     need_matplotlib()
-    circuit = _circuit(model, settings, weights, inputs, top, include)
-    waveforms = kcompile.simulate(circuit, until=_seconds(until, circuit), rtol=rtol)
+    circuit = request.circuit()
+    waveforms = kcompile.simulate(circuit, until=request.seconds(circuit), rtol=request.rtol)
     path = Path(out or f"{circuit.name}.svg")
     write_files(path.parent, {path.name: plot_view(circuit, waveforms)})
     click.echo(str(path), err=True)

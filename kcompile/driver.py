@@ -27,12 +27,17 @@ if TYPE_CHECKING:
 
     from kcompile.ir.circuit import Circuit
     from kcompile.lower.base import Artifact
+    from kcompile.passes.base import Pass
+    from kcompile.passes.pipeline import Outcome, Pipeline, Watch
     from kcompile.sim.result import Waveforms
     from kcompile.syntax.load import Module
     from kcompile.verify.compare import Report
 
+    Passes = str | Pipeline | Sequence[Pass]
+
 Model = str | Path | Source
 """A path, or a text with a name."""
+
 
 
 def _open(model: Model) -> tuple[Source, Path]:
@@ -88,14 +93,34 @@ def check(model: Model, *, top: str | None = None, pdk: str | None = None,
 
 def compile(model: Model, *, top: str | None = None, settings: Mapping[str, float | str] | None = None,
             weights: Mapping[str, np.ndarray] | str | Path | None = None, inputs: Sequence[float] | np.ndarray | None = None,
-            include: Sequence[str | Path] = ()) -> Circuit:
-    """Flat circuit of a model (`.kc`) or of canonical text (`.kcir`).
+            include: Sequence[str | Path] = (), passes: Passes = "", plugins: Sequence[str | Path] = ()) -> Circuit:
+    """Flat circuit of a model (`.kc`) or of canonical text (`.kcir`), after `passes`.
 
     settings: values by name, parameters of the top circuit (`n`) or of instances (`R1.r`); texts may carry a unit.
     weights: arrays by full name, or a safetensors file. inputs: volts in the order of the `input` declaration.
     Raises `CompileError` with every mistake found, `UsageError` for values that do not fit.
     """
-    return compile_with_sources(model, top=top, settings=settings, weights=weights, inputs=inputs, include=include)[0]
+    circuit, _ = compile_with_sources(model, top=top, settings=settings, weights=weights, inputs=inputs, include=include)
+    return transform(circuit, passes, plugins=plugins).circuit
+
+
+def transform(circuit: Circuit, passes: Passes, *, plugins: Sequence[str | Path] = (), watch: Watch | None = None) -> Outcome:
+    """The circuit after passes, and what each of them found.
+
+    passes: a text such as "fold-constants,prune{threshold=1e-4}", or pass objects; plugins: Python files that define more.
+    Raises `UsageError` KC0801 to KC0805 for what is not a pipeline, `CompileError` KC0806, KC0807 for a pass that fails.
+    """
+    from kcompile.passes.find import known_passes
+    from kcompile.passes.parse_pipeline import parse_pipeline
+    from kcompile.passes.pipeline import Outcome, Pipeline
+
+    if not passes and not plugins:
+        return Outcome(circuit, ())
+    if isinstance(passes, str):
+        pipeline = parse_pipeline(passes, known_passes(plugins))
+    else:
+        pipeline = passes if isinstance(passes, Pipeline) else Pipeline(tuple(passes))
+    return pipeline.run(circuit, watch)
 
 
 def compile_with_sources(model: Model, *, top: str | None = None, settings: Mapping[str, float | str] | None = None,

@@ -33,7 +33,7 @@ PAGES = [*sorted(path for path in DOCS.rglob("*.md") if path.name != "figures.md
 ERRORS = ROOT / "kcompile" / "errors"
 
 _FENCE = re.compile(r"^```([a-z]*)[ \t]*([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"// file: ([\w.-]+)\n")
+_FILE = re.compile(r"(?://|#) file: ([\w.-]+)\n")
 _EXIT = re.compile(r"\s+# exit ([0-9]+)\s*$")
 
 

@@ -74,13 +74,25 @@ def _outwards(lower: np.ndarray, upper: np.ndarray, ulps: float = _ULPS) -> Boun
 
 
 def _add(a: Bounds, b: Bounds) -> Bounds:
-    return _outwards(a[0] + b[0], a[1] + b[1])
+    low, high = a[0] + b[0], a[1] + b[1]
+    return _exact_where(_is(a, 0.0) | _is(b, 0.0), low, high)
 
 
 def _multiply(a: Bounds, b: Bounds) -> Bounds:
     # Zero times an open bound is zero: the value behind the bound is finite.
     corners = [np.where((x == 0) | (y == 0), 0.0, x * y) for x in a for y in b]
-    return _outwards(reduce(np.minimum, corners), reduce(np.maximum, corners))
+    exact = _is(a, 1.0) | _is(b, 1.0) | _is(a, -1.0) | _is(b, -1.0)
+    return _exact_where(exact, reduce(np.minimum, corners), reduce(np.maximum, corners))
+
+
+def _is(x: Bounds, value: float) -> np.ndarray:
+    return (x[0] == value) & (x[1] == value)
+
+
+def _exact_where(exact: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Bounds:
+    """Bounds moved apart where the operation that gave them rounds: a difference of equal voltages is 0 and stays 0."""
+    low, high = _outwards(lower, upper)
+    return np.where(exact & ~np.isnan(lower), lower, low), np.where(exact & ~np.isnan(upper), upper, high)
 
 
 def _power(x: Bounds, exponent: int) -> Bounds:

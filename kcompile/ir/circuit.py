@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from kcompile.diagnostics import Diagnostic, Span, UsageError
 from kcompile.inputs import read_array
 from kcompile.ir.device import DeviceModel, Interval
-from kcompile.ir.names import Path, bank_name, format_name
+from kcompile.ir.names import Path, bank_name, format_name, take_rows
 from kcompile.units import Dimension
 
 if TYPE_CHECKING:
@@ -145,6 +145,15 @@ class InstanceTable:
         stop = self.span.source.text.find(";", start)
         return Span(self.span.source, start, stop if stop > 0 else start + 1)
 
+    def take(self, rows: np.ndarray) -> InstanceTable:
+        """Table whose row i is row rows[i] of this one; names go with the rows."""
+        columns = {name: frozen(column[rows]) for name, column in self.params.items()}
+        ties = {name: Tie(tie.shared, frozen(tie.index[rows])) for name, tie in self.ties.items()}
+        waves = {name: Wave(wave.kind, frozen(wave.arguments[rows])) for name, wave in self.waves.items()}
+        origin = None if self.origin is None else self.origin[rows]
+        return replace(self, path=take_rows(self.path, rows), nodes=frozen(self.nodes[rows]), params=columns, ties=ties,
+                       waves=waves, origin=origin)
+
     def rows_by_bank(self) -> Iterator[tuple[str, slice | np.ndarray]]:
         """(bank name, rows): one entry, or one per name where each folded statement named its own instance."""
         named = [segment.text for segment in self.path if isinstance(segment.text, tuple)]
@@ -182,7 +191,8 @@ class Stimulus:
 class Circuit:
     """A flat circuit.
 
-    ports, inputs, outputs: int32 node numbers in order. `voltage` arguments everywhere are volts against ground.
+    ports, inputs, outputs: int32 node numbers in order. outlined: netlists write repeated structure once, as subcircuits.
+    `voltage` arguments everywhere are volts against ground.
     """
 
     name: str
@@ -196,6 +206,7 @@ class Circuit:
     outputs: np.ndarray
     pdk: str | None = None
     span: Span | None = field(default=None, repr=False)
+    outlined: bool = False
 
     def __post_init__(self) -> None:
         from kcompile.ir.verify import verify

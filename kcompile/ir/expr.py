@@ -8,8 +8,8 @@ into |x|. Potentials are symbols called `V(p)`, parameters and states have their
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import sympy
@@ -240,6 +240,18 @@ class Law:
     capacitances: tuple[Branch, ...]
     rates: tuple[Expression, ...]
     initials: tuple[Expression, ...]
+
+    def map(self, change: Callable[[Expression], Expression]) -> Law:
+        """Law with every expression changed; branches that become zero are gone."""
+        currents, charges = ([replace(branch, value=change(branch.value)) for branch in part]
+                             for part in (self.currents, self.capacitances))
+        return Law(tuple(b for b in currents if b.value != 0), tuple(b for b in charges if b.value != 0),
+                   tuple(map(change, self.rates)), tuple(map(change, self.initials)))
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression of the law."""
+        return (*(branch.value for branch in (*self.currents, *self.capacitances)), *self.rates, *self.initials)
 
 
 def number(value: float) -> Expression:

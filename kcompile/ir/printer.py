@@ -32,6 +32,8 @@ def _lines(circuit: Circuit) -> Iterator[str]:
     yield f"circuit {circuit.name}"
     if circuit.pdk is not None:
         yield f"pdk {circuit.pdk}"
+    if circuit.outlined:
+        yield "outlined"
     place = {id(model): k for k, model in enumerate(circuit.models)}
     for model in circuit.models:
         yield ""

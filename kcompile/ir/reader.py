@@ -223,6 +223,7 @@ class _Reader:
             raise first_line.fail(f"the first line is `{FORMAT}`")
         head = self._next("circuit").sized(2, "circuit NAME")
         pdk = [self._name(line.sized(2, "pdk NAME"), 1) for line in self._all("pdk")]
+        outlined = [line.sized(1, "outlined") for line in self._all("outlined")]
         phases = [Phase(self._name(line, 1), self._float(line.sized(3, "phase NAME SECONDS"), line.cells[-1]), line.span)
                   for line in self._all("phase")]
         banks, first = [], 1
@@ -241,7 +242,8 @@ class _Reader:
             raise rest.fail(f"`{printable(rest.cells[0], 40)}` is not expected here")
         try:
             circuit = Circuit(self._name(head, 1), NodeTable(tuple(banks), initial), tables, shared, tuple(phases), stimuli,
-                              lists["ports"], lists["inputs"], lists["outputs"], pdk[0] if pdk else None, head.span)
+                              lists["ports"], lists["inputs"], lists["outputs"], pdk[0] if pdk else None, head.span,
+                              bool(outlined))
         except InvalidCircuit as error:
             raise head.fail(printable(str(error), 400)) from None
         report = Reporter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from kcompile.ir.evaluate import Evaluator, Frame, Numbers, Rows
 from kcompile.ir.names import format_name
 from kcompile.syntax import nodes
 from kcompile.syntax.contribution import take_apart
+
+if TYPE_CHECKING:
+    import scipy.sparse
 
 MAX_NAMED = 3
 """Nodes named one by one in a diagnostic about many."""
@@ -66,6 +70,18 @@ def capacitances(circuit: Circuit) -> Capacitances:
         empty = np.zeros(0, dtype=np.int32)
         return Capacitances(empty, empty, np.zeros(0), empty, empty)
     return Capacitances(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def capacitance_matrix(circuit: Circuit) -> scipy.sparse.csr_array:
+    """C of C dv/dt = i over all nodes, ground included, in farad; sparse [nodes, nodes]."""
+    import scipy.sparse
+
+    caps = capacitances(circuit)
+    apart = caps.start != caps.stop
+    a, b, c = caps.start[apart], caps.stop[apart], caps.value[apart]
+    rows, columns = np.concatenate([a, b, a, b]), np.concatenate([a, b, b, a])
+    shape = (circuit.nodes.count, circuit.nodes.count)
+    return scipy.sparse.csr_array(scipy.sparse.coo_array((np.concatenate([c, c, -c, -c]), (rows, columns)), shape=shape))
 
 
 def grounded(circuit: Circuit, caps: Capacitances) -> np.ndarray:

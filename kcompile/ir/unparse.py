@@ -131,7 +131,9 @@ class _Writer:
 
     def _product(self, expr: Expression, wanted: Dimension) -> nodes.Expr:
         """Coefficient first, then factors, then denominators."""
-        factors = expr.args if isinstance(expr, sympy.Mul) else (expr,)
+        # As people write it: parameters, then voltages, then functions.
+        factors = sorted(expr.args if isinstance(expr, sympy.Mul) else (expr,),
+                         key=lambda factor: (not factor.is_Symbol, self._is_potential(factor)))
         coefficient = 1.0
         above: list[nodes.Expr] = []
         below: list[nodes.Expr] = []

@@ -1,4 +1,4 @@
-"""What the arguments of a waveform must keep to, whoever gives them."""
+"""What the arguments of a waveform must keep to, whoever gives them, and between which values it stays."""
 
 from __future__ import annotations
 
@@ -35,3 +35,19 @@ def broken_rules(kind: str, arguments: np.ndarray) -> Iterator[tuple[str, str]]:
             yield "period", "is at least rise + width + fall"
     if kind == "exp" and np.any(columns["fall_delay"] <= columns["rise_delay"]):
         yield "fall_delay", "is later than rise_delay"
+
+
+def extent(kind: str, arguments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value of each waveform at any time, float64[uses] each."""
+    if WAVEFORMS[kind].repeats:
+        values = arguments[:, 1::2]
+        return values.min(axis=1), values.max(axis=1)
+    columns = {argument.name: arguments[:, k] for k, argument in enumerate(WAVEFORMS[kind].arguments)}
+    if kind == "dc":
+        return columns["value"], columns["value"]
+    if kind == "sin":
+        return columns["offset"] - np.abs(columns["amplitude"]), columns["offset"] + np.abs(columns["amplitude"])
+    v1, v2 = columns["v1"], columns["v2"]
+    if kind == "exp":  # a fall that is faster than the rise goes beyond v1
+        return v1 - np.abs(v2 - v1), v1 + np.abs(v2 - v1)
+    return np.minimum(v1, v2), np.maximum(v1, v2)

@@ -84,7 +84,8 @@ class Pass:
     def __str__(self) -> str:
         """The pass as pipelines write it: `prune{threshold=0.0001}`, defaults left out."""
         defaults = {one.name: one.default for one in dataclasses.fields(self)}
-        given = [f"{name}={value}" for name, value in self.options() if value != defaults[name]]
+        given = [f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+                 for name, value in self.options() if value != defaults[name]]
         return self.name + (f"{{{','.join(given)}}}" if given else "")
 
 

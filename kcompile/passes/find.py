@@ -27,7 +27,7 @@ def known_passes(plugins: Sequence[str | Path] = ()) -> Mapping[str, type[Pass]]
     for entry in metadata.entry_points(group=GROUP):
         try:
             loaded = entry.load()
-        except Exception as error:  # noqa: BLE001 - whatever the import of someone else's package raises
+        except Exception as error:
             raise _refused(f"the package behind `{entry.value}`", f"cannot be loaded: {_say(error)}") from error
         _add(found, [loaded], f"`{entry.value}`")
     for plugin in plugins:
@@ -45,7 +45,7 @@ def _classes(path: Path) -> list[type[Pass]]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever someone else's code raises
+    except Exception as error:
         raise _refused(printable(str(path)), f"cannot be loaded: {_say(error)}") from error
     classes = [one for one in vars(module).values()
                if inspect.isclass(one) and issubclass(one, Pass) and one is not Pass and one.__module__ == module.__name__]

@@ -17,7 +17,7 @@ import sympy
 from kcompile.ir.circuit import Circuit, InstanceTable
 from kcompile.ir.device import DeviceModel
 from kcompile.ir.expr import potential, symbol
-from kcompile.ir.structure import capacitances
+from kcompile.ir.structure import capacitance_matrix
 from kcompile.sim.kernel import Kernel, Prepared, make_kernel
 from kcompile.sim.waveform import Sources
 
@@ -143,13 +143,7 @@ class System:
         return [values]
 
     def _capacitance(self, circuit: Circuit) -> None:
-        caps = capacitances(circuit)
-        apart = caps.start != caps.stop
-        a, b, c = caps.start[apart], caps.stop[apart], caps.value[apart]
-        count = circuit.nodes.count
-        full = scipy.sparse.coo_array((np.concatenate([c, c, -c, -c]), (np.concatenate([a, b, a, b]),
-                                                                         np.concatenate([a, b, b, a]))), shape=(count, count))
-        full = scipy.sparse.csr_array(full)
+        full = capacitance_matrix(circuit)
         inner = scipy.sparse.csc_array(full[self.free][:, self.free])
         self._coupling = scipy.sparse.csr_array(full[self.free][:, self.driven]) if len(self.driven) else None
         diagonal = inner.diagonal()
