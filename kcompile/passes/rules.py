@@ -151,10 +151,10 @@ def inverse(expr: Expression, know: Know) -> Expression | None:
         x = expr.base.args[0]
         return x ** (expr.exp / 2) if inside(x, 0.0, np.inf) else None
     if isinstance(expr, sympy.Mul):
-        powers = dict(part.as_base_exp() for part in expr.args)
+        powers: dict[Expression, Expression] = dict(part.as_base_exp() for part in expr.args)
         for base, exponent in powers.items():
             x = base.args[0] if isinstance(base, law.recip) else None
-            if x in powers and inside(law.abs_(x), SMALLEST, np.inf):
+            if x is not None and x in powers and inside(law.abs_(x), SMALLEST, np.inf):
                 both = min(exponent, powers[x])
                 left = {**powers, base: exponent - both, x: powers[x] - both}
                 return sympy.Mul(*(one**power for one, power in left.items()))
