@@ -95,7 +95,7 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, che
                    "top": circuit.name, "passes": [run.record() for run in outcome.runs],
                    "verified": _summary(report) if report else None}
         files[f"{circuit.name}.manifest.json"] = manifest(kcompile.__version__, ["kcompile", *sys.argv[1:]],
-                                                          sources, options, files)
+                                                          sources, options, files, outcome.seed)
         write_files(Path(folder or "."), files)
         for name in files:
             click.echo(str(Path(folder or ".") / name), err=True)

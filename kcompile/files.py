@@ -74,15 +74,18 @@ def sha256(content: str | bytes) -> str:
 
 
 def manifest(version: str, command: Sequence[str], sources: Mapping[str, str | bytes], options: Mapping[str, Any],
-             files: Mapping[str, str | bytes]) -> str:
-    """JSON that says how outputs came to be: hashes of sources and outputs, versions, command, tolerances; no dates."""
+             files: Mapping[str, str | bytes], seed: int | None = None) -> str:
+    """JSON that says how outputs came to be: hashes of sources and outputs, versions, command, tolerances; no dates.
+
+    seed: of the random numbers that went in, None where there were none.
+    """
     content = {
         "format": 1,
         "kcompile": version,
         "command": list(command),
         "sources": {name: sha256(text) for name, text in sorted(sources.items())},
         "options": dict(options),
-        "seed": None,
+        "seed": seed,
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _RECORDED}},
         "files": {name: sha256(content) for name, content in sorted(files.items())},
     }

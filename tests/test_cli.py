@@ -131,6 +131,72 @@ def test_the_manifest_says_how_the_files_came_to_be(kcompile_run: Run, tmp_path:
     assert set(made["versions"]) >= {"python", "numpy", "scipy"}
 
 
+# ---- passes -----------------------------------------------------------------------------------------------------------
+
+PARALLEL = """use std.passive: Capacitor, Resistor;
+circuit Parallel {
+    node x, unused;
+    Capacitor(n, gnd) { c = 1 nF } for n in x + unused;
+    Resistor R[k](x, gnd) { r = 1 kOhm } for k in 0..4;
+    input x;
+    output x;
+}
+"""
+
+
+def test_passes_change_the_netlist_and_stand_in_the_manifest(kcompile_run: Run) -> None:
+    Path("parallel.kc").write_text(PARALLEL)
+    words = ("--until", "1us", "--input", "1", "--passes", "merge-parallel,range-analysis,prune{threshold=1 uA}")
+    done = kcompile_run("parallel.kc", "-o", "out", *words)
+    assert done.err.splitlines()[0] == "merge-parallel: 6 -> 3 devices"
+    assert "Rr_0 x 0 250.0\n" in Path("out/Parallel.spice").read_text()
+    made = json.loads(Path("out/Parallel.manifest.json").read_text())
+    merge, ranges, prune = made["options"]["passes"]
+    assert merge == {"pass": "merge-parallel", "options": {}, "contract": "exact", "facts": {"devices": [6, 3]}}
+    assert ranges["options"]["samples"] == 16 and made["seed"] == 0
+    assert prune["contract"] == "bounded" and prune["bounds"] == {"rate": 0.0}
+    plain = json.loads(Path("out/Parallel.manifest.json").read_text()) if not kcompile_run(
+        "parallel.kc", "-o", "out", "--until", "1us").code else {}
+    assert plain["options"]["passes"] == [] and plain["seed"] is None
+
+
+def test_every_verb_runs_the_passes(kcompile_run: Run) -> None:
+    Path("parallel.kc").write_text(PARALLEL)
+    done = kcompile_run("simulate", "parallel.kc", "--until", "1us", "--passes", "dead-nodes", "--points", "2", "--out", "a.csv")
+    assert done.err.startswith("dead-nodes: 2 -> 1 nodes, 6 -> 5 devices")
+    assert Path("a.csv").read_text().splitlines()[0] == "time,x"
+
+
+def test_print_after_diff_stop_after_and_times(kcompile_run: Run) -> None:
+    Path("parallel.kc").write_text(PARALLEL)
+    words = ("parallel.kc", "--target", "ir", "--passes", "merge-parallel,dead-nodes")
+    plain = kcompile_run(*words)
+    assert plain.out == kc.lower(kc.compile("parallel.kc", passes="merge-parallel,dead-nodes"), "ir")[0].text
+    printed = kcompile_run(*words, "--print-after", "merge-parallel")
+    assert kc.lower(kc.compile("parallel.kc", passes="merge-parallel"), "ir")[0].text in printed.err
+    assert printed.out == plain.out
+    assert kcompile_run(*words, "--print-after", "all").err.count("kcir 1") == 2
+    changes = kcompile_run(*words, "--diff").err
+    assert "--- before merge-parallel" in changes and "-param r 4 * 1000.0" in changes and "+param r 250.0" in changes
+    stopped = kcompile_run(*words, "--stop-after", "merge-parallel")
+    assert "dead-nodes" not in stopped.err and "nodes unused 1" in stopped.out
+    assert re.search(r"merge-parallel: .* \([0-9.e-]+ s\)", kcompile_run(*words, "--time-passes").err)
+
+
+def test_mistakes_in_passes(kcompile_run: Run) -> None:
+    refused(kcompile_run("net.kc", "--passes", "simplfy"), 2, "KC0801", "did you mean `simplify`?", "--passes:1:1")
+    refused(kcompile_run("net.kc", "--passes", "simplify", "--stop-after", "prune"), 2, "KC0801", "it holds simplify")
+    refused(kcompile_run("net.kc", "--print-after", "prune"), 2, "KC0801", "give --passes")
+    refused(kcompile_run("net.kc", "--plugin", "none.py"), 2, "KC0501", "none.py")
+    refused(kcompile_run("passes", "prun"), 2, "KC0801", "did you mean `prune`?")
+    assert not Path("Net.spice").exists()
+    assert len(kcompile_run("passes").out.splitlines()) == 12
+    assert "prune (bounded)" in kcompile_run("passes", "prune").out
+
+
+# ---- targets ----------------------------------------------------------------------------------------------------------
+
+
 def test_target_ir_is_printed_or_written_and_needs_no_end(kcompile_run: Run, tmp_path: Path) -> None:
     done = kcompile_run("low_pass.kc", "--target", "ir")
     assert (done.code, done.err, done.out.splitlines()[0]) == (0, "", "kcir 1")

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kcompile.diagnostics import CompileError, Diagnostic, KcompileError, Reporter, printable
 from kcompile.ir.circuit import Circuit
 from kcompile.ir.structure import check_structure
@@ -29,8 +31,10 @@ class PassRun:
 
     def record(self) -> dict[str, Any]:
         """The run as a manifest keeps it."""
-        return {"pass": self.one.name, "options": dict(self.one.options()), "contract": self.one.contract.value,
-                "facts": {fact.name: fact.value if fact.before is None else [fact.before, fact.value] for fact in self.facts}}
+        found = {"pass": self.one.name, "options": dict(self.one.options()), "contract": self.one.contract.value,
+                 "facts": {fact.name: fact.value if fact.before is None else [fact.before, fact.value] for fact in self.facts}}
+        bounds = {name: float(np.max(values, initial=0.0)) for name, values in self.bounds.items()}
+        return {**found, "bounds": bounds} if bounds else found
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Outcome:
 
     circuit: Circuit
     runs: tuple[PassRun, ...]
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the first pass that drew random numbers."""
+        return next((dict(run.one.options())["seed"] for run in self.runs if "seed" in dict(run.one.options())), None)
 
 
 Watch = Callable[[PassRun, Circuit, Circuit], bool]

@@ -28,6 +28,7 @@ class RangeAnalysis(Pass):
     upper: float | None = option(None, "highest input voltage", VOLTAGE)
     until: float | None = option(None, "time that is looked at; the phases by default", TIME)
     samples: int = option(16, "simulations, where bounds do not close; 0 leaves them open")
+    seed: int = option(0, "of the random inputs of simulations")
 
     def __post_init__(self) -> None:
         if (self.lower is None) != (self.upper is None):
@@ -38,11 +39,13 @@ class RangeAnalysis(Pass):
             self.refuse(f"takes a time above 0 s, not {self.until!r}")
         if not 0 <= self.samples <= 100_000:
             self.refuse(f"takes 0 to 100,000 samples, not {self.samples!r}")
+        if self.seed < 0:
+            self.refuse(f"takes a seed of 0 or more, not {self.seed!r}")
 
     def apply(self, circuit: Circuit, log: PassLog) -> Circuit:
         from kcompile.passes.ranges import find_ranges, start_of
 
-        ranges = find_ranges(circuit, start_of(circuit, self.lower, self.upper), self.until, self.samples)
+        ranges = find_ranges(circuit, start_of(circuit, self.lower, self.upper), self.until, self.samples, self.seed)
         log.results["ranges"] = ranges
         proved = int(ranges.proved[1:].sum())
         seen = circuit.nodes.count - 1 - proved

@@ -81,7 +81,8 @@ def start_of(circuit: Circuit, lower: float | None, upper: float | None) -> Star
     return Start(low, high)
 
 
-def find_ranges(circuit: Circuit, start: Start, until: float | None, samples: int) -> Ranges:
+def find_ranges(circuit: Circuit, start: Start, until: float | None, samples: int,
+                seed: int = 0) -> Ranges:
     """Ranges of all nodes from a box of starting voltages up to `until` seconds, the end of the phases by default."""
     duration = until if until is not None else circuit.duration
     lower, upper = _invariant_box(circuit, start)
@@ -97,7 +98,7 @@ def find_ranges(circuit: Circuit, start: Start, until: float | None, samples: in
                                     "simulate must be given", hint="for example range-analysis{until=50ns}"))
     moves = not np.array_equal(start.lower[circuit.inputs], start.upper[circuit.inputs])
     count = samples if moves else 1
-    seen = _sampled(circuit, start, duration, count)
+    seen = _sampled(circuit, start, duration, count, seed)
     box = Box(np.where(proved, lower, seen.lower), np.where(proved, upper, seen.upper), seen.states)
     return Ranges(circuit, box, proved, count)
 
@@ -251,11 +252,11 @@ def _travel(circuit: Circuit, lower: np.ndarray, upper: np.ndarray, duration: fl
 # ---- samples ----------------------------------------------------------------------------------------------------------
 
 
-def _sampled(circuit: Circuit, start: Start, duration: float, count: int) -> Box:
+def _sampled(circuit: Circuit, start: Start, duration: float, count: int, seed: int) -> Box:
     """Smallest and largest voltages and states of simulations from corners and inner points of the box of inputs."""
     from kcompile.sim.integrate import simulate
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     inputs = circuit.inputs
     lows, highs = [], []
     for k in range(count):

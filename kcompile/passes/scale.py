@@ -56,6 +56,7 @@ class Scale(Pass):
     upper: float | None = option(None, "highest input voltage of the model", VOLTAGE)
     until: float | None = option(None, "time of the model that is looked at", TIME)
     samples: int = option(16, "simulations, where bounds do not close; 0 leaves them open")
+    seed: int = option(0, "of the random inputs of simulations")
     pdk: str = option("", "process whose limits are compared; the circuit's own by default")
 
     def __post_init__(self) -> None:
@@ -67,13 +68,13 @@ class Scale(Pass):
         for name, value in targets.items():
             if value is not None and not 0 < value < np.inf:
                 self.refuse(f"takes a {name} above 0, not {value!r}")
-        RangeAnalysis(self.lower, self.upper, self.until, self.samples)  # refuses what it would refuse
+        RangeAnalysis(self.lower, self.upper, self.until, self.samples, self.seed)  # refuses what it would refuse
 
     def apply(self, circuit: Circuit, log: PassLog) -> Circuit:
         from kcompile.passes.ranges import find_ranges, start_of
         from kcompile.passes.scaling import scaled
 
-        ranges = find_ranges(circuit, start_of(circuit, self.lower, self.upper), self.until, self.samples)
+        ranges = find_ranges(circuit, start_of(circuit, self.lower, self.upper), self.until, self.samples, self.seed)
         factors = self._factors(circuit, ranges)
         made = scaled(circuit, factors)
         certificate = Certificate(factors, ranges, self._head_room(circuit, made, ranges, factors))
