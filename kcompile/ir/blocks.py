@@ -131,6 +131,8 @@ class _Finder:
             tables = [self._circuit.tables[k] for k in members]
             ends = np.concatenate([table.nodes for table in tables])
             owner = self._owner(ends)
+            if tables[0].waves:
+                owner[:] = -1  # a source of its own beside each device: these are written one by one
             columns = [*self._distances(ends, owner).T, *_values(tables)]
             number = _row_numbers(columns, len(ends))
             owners.append(owner)

@@ -24,7 +24,7 @@ _ULPS = 4.0
 
 def bound(expr: Expression, known: Mapping[str, Bounds]) -> Bounds:
     """Bounds of an expression whose symbols have the `known` bounds, by name."""
-    return _Bounder(known).visit(expr)
+    return Bounder(known)(expr)
 
 
 def everywhere() -> Bounds:
@@ -37,12 +37,14 @@ def exactly(values: np.ndarray) -> Bounds:
     return values, values
 
 
-class _Bounder:
+class Bounder:
+    """Bounds of several expressions over the same symbols; common parts are bounded once."""
+
     def __init__(self, known: Mapping[str, Bounds]) -> None:
         self._known = known
         self._found: dict[Expression, Bounds] = {}
 
-    def visit(self, expr: Expression) -> Bounds:
+    def __call__(self, expr: Expression) -> Bounds:
         if expr not in self._found:
             with np.errstate(all="ignore"):
                 self._found[expr] = self._bound(expr)
@@ -53,7 +55,7 @@ class _Bounder:
             return exactly(np.asarray(float(expr)))
         if expr.is_Symbol:
             return self._known[expr.name]
-        parts = [self.visit(part) for part in expr.args]
+        parts = [self(part) for part in expr.args]
         if isinstance(expr, sympy.Add):
             return reduce(_add, parts)
         if isinstance(expr, sympy.Mul):

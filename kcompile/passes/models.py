@@ -9,7 +9,6 @@ import numpy as np
 
 from kcompile.ir.circuit import Circuit, InstanceTable
 from kcompile.ir.device import DeviceModel
-from kcompile.sim.kernel import make_kernel
 
 
 def map_models(circuit: Circuit, change: Callable[[DeviceModel, Sequence[InstanceTable]], DeviceModel]) -> Circuit:
@@ -29,9 +28,11 @@ def _table(table: InstanceTable, model: DeviceModel) -> InstanceTable:
 
 
 def operations(model: DeviceModel) -> int:
-    """Operations that a kernel of the law takes, common parts once."""
-    kernel = make_kernel(model.law.expressions, ())
-    return len(kernel.first) + len(kernel.then)
+    """Operations of a law with two operands or one, common parts once."""
+    import sympy
+
+    parts = {part for value in model.law.expressions for part in sympy.preorder_traversal(value) if part.args}
+    return sum(max(len(part.args) - 1, 1) for part in parts)
 
 
 def is_free(tables: Sequence[InstanceTable], name: str) -> bool:

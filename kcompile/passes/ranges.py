@@ -20,12 +20,12 @@ from kcompile.ir.structure import capacitance_matrix
 from kcompile.passes.error_bound import Box
 from kcompile.passes.liveness import ends_of, read_terminals
 
-MAX_ROUNDS = 40
-"""Times that the box of a node may grow, each time by a quarter: bounds reach some thousand times where they began."""
+MAX_ROUNDS = 24
+"""Times that the box of a node may grow, each time by half: bounds reach some thousand times where they began."""
 
-_GROWTH = 0.25
+_GROWTH = 0.5
 
-_HALVINGS = 6
+_HALVINGS = 8
 """Steps back from a bound that grew too far; each halves what it is too wide."""
 
 
@@ -136,8 +136,9 @@ def _invariant_box(circuit: Circuit, start: Start) -> np.ndarray:
 def _leaving(circuit: Circuit, free: np.ndarray, box: np.ndarray) -> np.ndarray:
     """bool[2, nodes]: which finite faces of a box a current can push a node through."""
     left = np.zeros_like(box, dtype=bool)
-    left[0, free] = _face_currents(circuit, box, top=False)[free] < 0
-    left[1, free] = _face_currents(circuit, box, top=True)[free] > 0
+    currents = _face_currents(circuit, box)
+    left[0, free] = currents[0, free] < 0
+    left[1, free] = currents[1, free] > 0
     return left & np.isfinite(box)
 
 
@@ -170,30 +171,34 @@ def _simple_nodes(circuit: Circuit) -> tuple[np.ndarray, np.ndarray]:
     return free[coupled[free] <= 0], diagonal
 
 
-def _face_currents(circuit: Circuit, box: np.ndarray, top: bool) -> np.ndarray:
-    """float64[nodes]: bound of the current into each node at its own upper (lower) bound, worst over the phases, in ampere.
+def _face_currents(circuit: Circuit, box: np.ndarray) -> np.ndarray:
+    """float64[2, nodes]: smallest current into each node at its lower bound, largest at its upper one, in ampere.
 
-    At the top the largest current, at the bottom the smallest; other nodes are anywhere in the box.
+    Other nodes are anywhere in the box; of several phases the worst counts.
     """
-    face = box[int(top)]
-    sums: dict[int | None, np.ndarray] = {None: np.zeros(circuit.nodes.count)}
-    for table, end, sign, value in _ends(circuit):
+    sums: dict[int | None, np.ndarray] = {None: np.zeros(box.shape)}
+    for table in circuit.tables:
         known = Box(*box).known(table)
-        node = ends_of(table, end)
-        for k, terminal in enumerate(table.model.terminals):
-            here = table.nodes[:, k] == node
-            low, high = known[f"V({terminal})"]
-            known[f"V({terminal})"] = np.where(here, face[node], low), np.where(here, face[node], high)
-        low, high = bound(value, known)
-        worst = np.broadcast_to(sign * (high if top == (sign > 0) else low), (table.count,))
-        flow = sums.setdefault(table.phase, np.zeros(circuit.nodes.count))
-        with np.errstate(invalid="ignore"):
-            np.add.at(flow, node, worst)
+        flow = sums.setdefault(table.phase, np.zeros(box.shape))
+        for branch in table.model.law.currents:
+            ends = [(ends_of(table, end), sign) for end, sign in ((branch.start, -1), (branch.stop, 1)) if end != "gnd"]
+            pinned = dict(known)
+            for k, terminal in enumerate(table.model.terminals):
+                low, high = known[f"V({terminal})"]
+                here = [(table.nodes[:, k] == node, face[node]) for node, _ in ends for face in box]
+                pinned[f"V({terminal})"] = (np.stack([np.where(mask, value, low) for mask, value in here]),
+                                            np.stack([np.where(mask, value, high) for mask, value in here]))
+            low, high = (np.broadcast_to(part, (2 * len(ends), table.count)) for part in bound(branch.value, pinned))
+            with np.errstate(invalid="ignore"):
+                for j, (node, sign) in enumerate(ends):
+                    bottom, top = (low, high) if sign > 0 else (-high, -low)
+                    np.add.at(flow[0], node, bottom[2 * j])
+                    np.add.at(flow[1], node, top[2 * j + 1])
     phases = [flow for phase, flow in sums.items() if phase is not None]
-    every = np.stack(phases) if phases else np.zeros((1, circuit.nodes.count))
+    every = np.stack(phases) if phases else np.zeros((1, *box.shape))
     with np.errstate(invalid="ignore"):
-        total = sums[None] + (every.max(axis=0) if top else every.min(axis=0))
-    return np.where(np.isnan(total), np.inf if top else -np.inf, total)
+        total = sums[None] + np.stack([every[:, 0].min(axis=0), every[:, 1].max(axis=0)])
+    return np.where(np.isnan(total), [[-np.inf], [np.inf]], total)
 
 
 def _ends(circuit: Circuit) -> Iterator[tuple[InstanceTable, str, float, Expression]]:

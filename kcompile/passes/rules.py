@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 
 from kcompile.ir import expr as law
-from kcompile.ir.bounds import Bounds, bound
+from kcompile.ir.bounds import Bounder, Bounds
 from kcompile.ir.expr import OPERATOR_OF, Expression, number, whole_numbers
 from kcompile.ir.meaning import EXPONENT_LIMIT, OPERATIONS, SMALLEST
 
@@ -39,7 +39,7 @@ def rewrite(expr: Expression, rules: Sequence[Rule], known: Mapping[str, Bounds]
 class _Round:
     def __init__(self, rules: Sequence[Rule], known: Mapping[str, Bounds]) -> None:
         self._rules = rules
-        self._known = known
+        self._know = Bounder(known)
         self._done: dict[Expression, Expression] = {}
 
     def visit(self, expr: Expression) -> Expression:
@@ -49,14 +49,11 @@ class _Round:
             parts = [self.visit(part) for part in expr.args]
             made = expr if all(a is b for a, b in zip(parts, expr.args, strict=True)) else expr.func(*parts)
             for rule in self._rules:
-                found = rule(made, self._bounds) if made.args else None
+                found = rule(made, self._know) if made.args else None
                 if found is not None:
                     made = found
             self._done[expr] = made
         return self._done[expr]
-
-    def _bounds(self, expr: Expression) -> Bounds:
-        return bound(expr, self._known)
 
 
 # ---- the rules --------------------------------------------------------------------------------------------------------
