@@ -116,6 +116,16 @@ def test_the_bound_of_quantize_is_near_what_happens() -> None:
     assert seen <= bound < 20 * seen
 
 
+def test_a_law_that_jumps_is_bounded_by_its_step() -> None:
+    circuit = compiled("""device Step(p) { param at: voltage = 0.4 V trainable; I(p) <+ if(V(p) > at, 3 A, 1 A); }
+        circuit T { node a; Capacitor(a, gnd) { c = 1 F }; Step(a); }""")
+    log = PassLog()
+    made = Quantize(grid=0.25).apply(circuit, log)
+    at = np.array([0.45])
+    assert System(made).rhs(0, 0, at, 0) - System(circuit).rhs(0, 0, at, 0) == pytest.approx([2.0])
+    assert log.bounds["rate"] == pytest.approx([2.0])
+
+
 @pytest.mark.parametrize("options", [{}, {"bits": 4, "grid": 0.1}, {"bits": 0}, {"bits": 25}, {"grid": 0.0},
                                      {"grid": float("inf")}, {"bits": 4, "swing": -1.0}])
 def test_quantize_refuses(options: dict[str, float]) -> None:
