@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -25,9 +25,9 @@ def format_column(column: np.ndarray) -> Cells:
     return np.array([number(v) for v in values.tolist()], dtype=object)[place]
 
 
-def format_rows(layout: str, columns: list[Cells], count: int) -> Iterator[str]:
-    """Cards of a bank, formatted in chunks: `layout` takes the row number and then the columns."""
-    for first in range(0, count, _CHUNK):
-        last = min(first + _CHUNK, count)
+def format_rows(layout: str, columns: list[Cells], numbers: Sequence[int]) -> Iterator[str]:
+    """Cards of a bank, formatted in chunks: `layout` takes the number of a row and then the columns."""
+    for first in range(0, len(numbers), _CHUNK):
+        last = min(first + _CHUNK, len(numbers))
         cells = [[column] * (last - first) if isinstance(column, str) else column[first:last].tolist() for column in columns]
-        yield "".join(map(layout.__mod__, zip(range(first, last), *cells, strict=True)))
+        yield "".join(map(layout.__mod__, zip(numbers[first:last], *cells, strict=True)))

@@ -7,7 +7,7 @@ parameter is the voltage of a node of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,16 +100,19 @@ class Frame:
             initial[stimulus.nodes] = Sources(stimulus.wave).value(0.0)
         return initial
 
-    def ends(self, table: InstanceTable) -> list[Cells]:
-        """Nodes of the instances of a bank, a column per terminal, and of their gate where they have one."""
-        columns: list[Cells] = [self._node_text[table.nodes[:, k]] for k in range(table.nodes.shape[1])]
-        if table.phase is not None and self.is_gated(table):
-            columns.append(self._gates[table.phase])
-        return columns
+    def ends(self, table: InstanceTable, texts: np.ndarray | None = None) -> list[Cells]:
+        """Nodes of the instances of a bank, a column per terminal, and of their gate where they have one.
 
-    def node_at(self, terminal: int, table: InstanceTable) -> Cells:
-        """Column of one terminal."""
-        return self._node_text[table.nodes[:, terminal]]
+        `texts` are the names of the nodes, object[nodes], where these are not those of the top.
+        """
+        names = self._node_text if texts is None else texts
+        columns: list[Cells] = [names[table.nodes[:, k]] for k in range(table.nodes.shape[1])]
+        gate = self.gate(table)
+        return columns if gate is None else [*columns, gate]
+
+    def gate(self, table: InstanceTable) -> str | None:
+        """Node of the gate of a bank that belongs to a time slice."""
+        return self._gates[table.phase] if table.phase is not None and self.is_gated(table) else None
 
     # ---- parameters ---------------------------------------------------------------------------------------------------
 
@@ -167,11 +170,11 @@ class Frame:
                     name = self.names.nodes[node]
                     yield Source(f"drive_{name}", name, stimulus.wave.kind, row)
 
-    def waves(self, table: InstanceTable) -> Iterator[tuple[Cells, list[Source]]]:
-        """Nodes of each waveform parameter of a bank as a column, and their sources."""
+    def waves(self, table: InstanceTable, named: InstanceTable) -> Iterator[tuple[Cells, list[Source]]]:
+        """Nodes of each waveform parameter of instances as a column, and their sources; names are those of a bank."""
         for param in table.model.waveforms:
             wave: Wave = table.waves[param.name]
-            nodes = self.fresh(table, f"w_{self.names.tables[id(table)]}_{param.name}")
+            nodes = self.fresh(table, f"w_{self.names.tables[id(named)]}_{param.name}")
             yield nodes, [Source(node, node, wave.kind, row) for node, row in zip(nodes, wave.arguments, strict=True)]
 
     def fresh(self, table: InstanceTable, source: str) -> np.ndarray:
@@ -188,7 +191,10 @@ class Frame:
         count = f" x {table.count}" if table.count > 1 else ""
         return f"{table.bank}: {table.model.name}{count}"
 
-    def map(self, letters: dict[int, str]) -> dict[str, object]:
-        """The map of names, for the letter before the names of each bank's instances."""
+    def map(self, letters: dict[int, str], nodes: Mapping[int, str], rows: Mapping[tuple[int, int], str]) -> dict[str, object]:
+        """The map of names, for the letter before the names of each bank's instances.
+
+        nodes, rows: paths of nodes and of instances (table, row) that stand in subcircuits of their own.
+        """
         parameters = {one.name: self.shared.get(one.name) for one in self.circuit.shared}
-        return map_view(self.circuit, self.names, letters, self.ports, parameters)
+        return map_view(self.circuit, self.names, letters, self.ports, parameters, nodes, rows)

@@ -13,22 +13,34 @@ from kcompile.lower.spice_names import NetlistNames
 
 
 def map_view(circuit: Circuit, names: NetlistNames, letters: Mapping[int, str], ports: list[str],
-             parameters: Mapping[str, str | None]) -> dict[str, object]:
-    """JSON-ready map. In a rule `{i}` is the row, `{0}`, `{1}` its subscripts; `places` lists folded statements."""
+             parameters: Mapping[str, str | None], node_paths: Mapping[int, str],
+             row_paths: Mapping[tuple[int, int], str]) -> dict[str, object]:
+    """JSON-ready map. In a rule `{i}` is the row, `{0}`, `{1}` its subscripts; `places` lists folded statements.
+
+    A bank with members inside subcircuits of repeated structure has a list of names instead of a rule, those members with
+    their path.
+    """
     nodes = []
     for bank, base in zip(circuit.nodes.banks, names.node_bases, strict=True):
         first = names.nodes[bank.first]
         rule = first if first == base else _rule(base, bank.path)
-        entry: dict[str, object] = {"netlist": rule, "count": bank.count}
+        members = range(bank.first, bank.first + bank.count)
+        inside = node_paths and any(n in node_paths for n in members)
+        listed = [node_paths.get(n, names.nodes[n]) for n in members] if inside else None
+        entry: dict[str, object] = {"netlist": listed or rule, "count": bank.count}
         nodes.append({**entry, **_source(bank.path, bank.count), "place": _place(bank.span)})
-    instances = [_instances(table, names.row(table), letters[id(table)], circuit) for table in circuit.tables]
+    instances = []
+    for k, table in enumerate(circuit.tables):
+        row = letters[id(table)] + names.row(table)
+        inside = row_paths and any((k, i) in row_paths for i in range(table.count))
+        listed = [row_paths.get((k, i), row % i) for i in range(table.count)] if inside else None
+        instances.append(_instances(table, listed or row.replace("%.0s", "").replace("%d", "{i}"), circuit))
     return {"format": 1, "circuit": circuit.name, "ports": ports, "nodes": nodes, "instances": instances,
             "parameters": {name: text for name, text in parameters.items() if text is not None}}
 
 
-def _instances(table: InstanceTable, row: str, letter: str, circuit: Circuit) -> dict[str, object]:
-    rule = letter + row.replace("%.0s", "").replace("%d", "{i}")
-    entry: dict[str, object] = {"netlist": rule, "count": table.count, "model": table.model.name}
+def _instances(table: InstanceTable, names: str | list[str], circuit: Circuit) -> dict[str, object]:
+    entry: dict[str, object] = {"netlist": names, "count": table.count, "model": table.model.name}
     entry |= _source(table.path, table.count)
     if table.phase is not None:
         entry["phase"] = circuit.phases[table.phase].name

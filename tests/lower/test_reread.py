@@ -24,6 +24,7 @@ from kcompile.ir.structure import table_capacitances
 from kcompile.sim.pack import law_kernels
 from kcompile.syntax.load import Module
 from kcompile.syntax.parse import parse
+from tests.ir.test_blocks import GRID, LC, RING
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.kc"))
 
@@ -74,6 +75,24 @@ def settings_of(words: list[str], values: dict[str, str]) -> tuple[str, list[str
     return plain[-1], plain[:-1], {name: resolved(text, values) for name, text in settings.items()}
 
 
+def flattened(laws: dict[str, Subcircuit], name: str, values: dict[str, str], ends: dict[str, str],
+              path: str) -> Iterator[list[str]]:
+    """Cards of a subcircuit with those of the blocks in it, under the names they have in the whole."""
+    def node(word: str) -> str:
+        return "0" if word == "0" else ends.get(word, path + word)
+
+    for card in laws[name].cards:
+        count = {"x": len(split_settings(card[1:])[0]) - 1, "r": 2, "c": 2, "g": 4, "v": 2}.get(card[0][0], 0)
+        moved = [path + card[0], *map(node, card[1 : 1 + count]), *card[1 + count :]]
+        if card[0][0] == "x" and "_block_" in card[1 + count]:
+            sub, nodes, settings = settings_of(moved, values)
+            assert len(nodes) == len(laws[sub].ports)
+            inner = dict(zip(laws[sub].ports, nodes, strict=True))
+            yield from flattened(laws, sub, {k: repr(v) for k, v in settings.items()}, inner, f"{moved[0]}.")
+        else:
+            yield [re.sub(r"\{(\w+)\}", lambda hit: values[hit[1]], word) if path else word for word in moved]
+
+
 # ---- names back to the source, by the rules of the map ------------------------------------------------------------------
 
 def subscripts_of(entry: dict) -> list[tuple[int, ...]]:
@@ -97,7 +116,8 @@ def names_by_map(entries: list[dict]) -> Iterator[tuple[str, str, dict]]:
     for entry in entries:
         for i, row in enumerate(subscripts_of(entry)):
             name = entry["names"][i] if "names" in entry else ""
-            found = [entry[key].replace("{i}", str(i)).replace("{name}", name) for key in ("netlist", "source")]
+            rules = entry if isinstance(entry["netlist"], str) else {**entry, "netlist": entry["netlist"][i]}
+            found = [rules[key].replace("{i}", str(i)).replace("{name}", name) for key in ("netlist", "source")]
             yield tuple(re.sub(r"\{(\d+)\}", lambda hit: str(row[int(hit[1])]), text) for text in found), entry
 
 
@@ -120,7 +140,7 @@ def expected(circuit: kc.Circuit) -> Counter:
 
 def element_of(card: list[str], values: dict[str, str]) -> tuple:
     """An R, C or G card: letter, nodes, value."""
-    return card[0][0], tuple(card[1:-1]), resolved(card[-1], values)
+    return card[0].rpartition(".")[2][0], tuple(card[1:-1]), resolved(card[-1], values)
 
 
 def reread(circuit: kc.Circuit, files: dict[str, str]) -> Counter:
@@ -131,7 +151,8 @@ def reread(circuit: kc.Circuit, files: dict[str, str]) -> Counter:
     described = json.loads(files[f"{circuit.name}.map.json"])
     source_of = {netlist: source for (netlist, source), _ in names_by_map(described["nodes"])} | {"0": "gnd"}
     instances = {netlist: (source, entry) for (netlist, source), entry in names_by_map(described["instances"])}
-    sources = {card[1]: card for card in laws[top].cards if card[0].startswith("v")}
+    cards = list(flattened(laws, top, values, {}, ""))
+    sources = {card[1]: card for card in cards if card[0].startswith("v")}
     models = {model.name: model for model in circuit.models}
     rows = {(table.name(i), circuit.phases[table.phase].name if table.phase is not None else None): (table, i)
             for table in circuit.tables for i in range(table.count)}
@@ -139,15 +160,16 @@ def reread(circuit: kc.Circuit, files: dict[str, str]) -> Counter:
     volts = {name: float(v) for name, v in zip(circuit.nodes.names, rng.normal(size=circuit.nodes.count), strict=True)}
     volts["gnd"] = 0.0
     found: Counter = Counter()
-    for card in laws[top].cards:
-        if card[0].startswith("v") or card[0] == ".ic":
+    for card in cards:
+        if card[0].startswith("v") or card[0].endswith(".ic"):
             continue
         if card[0].startswith("gbare__"):
             assert float(card[-1]) == 0
             continue
         source, entry = instances.pop(card[0])
         model = models[entry["model"]]
-        if card[0][0] == "x":
+        letter = card[0].rpartition(".")[2][0]
+        if letter == "x":
             sub, ends, settings = settings_of(card, values)
             ports = laws[sub].ports
             assert len(ends) == len(ports)
@@ -238,6 +260,24 @@ def test_generated_programs(seed: int) -> None:
     source = kc.Source("generated.kc", random_program(seed))
     for top in tops(Module(parse(source, Reporter()))):
         check(kc.compile(source, top=top.name.id))
+
+
+@pytest.mark.parametrize("text", [LC, RING, GRID], ids=["lc", "ring", "grid"])
+def test_repeated_structure_as_subcircuits(text: str) -> None:
+    for n in (6, 13):
+        check(kc.compile(kc.Source("t.kc", text), settings={"n": n}, passes="outline"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_with_subcircuits(path: Path) -> None:
+    check(kc.compile(path, passes="outline"))
+
+
+def test_generated_programs_with_subcircuits() -> None:
+    found = [kc.compile(kc.Source("generated.kc", random_program(seed)), top="Top", passes="outline") for seed in range(50)]
+    for circuit in found:
+        check(circuit)
+    assert sum(circuit.outlined for circuit in found) > 10
 
 
 def test_a_changed_value_or_node_is_seen() -> None:
