@@ -34,7 +34,8 @@ def waveforms(circuit: Circuit, until: float) -> np.ndarray:
     return np.stack([np.interp(times, run.raw.time, column) for column in run.raw.columns(tuple(vectors)).T], axis=1)
 
 
-STARTED = GRID.replace("output x[0, 0];", "initial x[i, j] = 0.3 V for i in 0..n, j in 0..n; input y[0, 0], y[1, 2]; output x[0, 0];")
+STARTED = GRID.replace("output x[0, 0];", "initial x[i, j] = 0.3 V for i in 0..n, j in 0..n; input y[0, 0], y[1, 2];"
+                       "output x[0, 0];")
 
 
 @needs_ngspice
