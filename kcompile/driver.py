@@ -1,4 +1,4 @@
-"""The verbs as functions: check, compile, simulate, lower, verify. Each composes the folders and holds no logic of its own.
+"""The verbs as functions: check, compile, simulate, lower, verify, and imports. Each composes the folders, without logic.
 
 The folders are imported inside the functions, because `kcompile --help` and `import kcompile` must not wait for numpy,
 lark and sympy.
@@ -25,6 +25,7 @@ from kcompile.diagnostics import (
 if TYPE_CHECKING:
     import numpy as np
 
+    from kcompile.imports.base import Imported
     from kcompile.ir.circuit import Circuit
     from kcompile.lower.base import Artifact
     from kcompile.sim.result import Waveforms
@@ -183,6 +184,16 @@ def verify(model: Model | Circuit, *, against: str = "ngspice", until: float | N
         check_positive(until, "the time to simulate")
     simulator = pick("kcompile.verify", "SIMULATOR", against)
     return compare(_circuit(model), simulator, until=until, tolerance=tolerance, rtol=REFERENCE_RTOL if rtol is None else rtol)
+
+
+def import_kirchhoffnet(config: str | Path, checkpoint: str | Path) -> Imported:
+    """Program and trained values of a network of the public KirchhoffNet code: its YAML file and its `.pth` file.
+
+    `compile(Source("net.kc", imported.text), weights=imported.weights)` is the circuit.
+    """
+    from kcompile.imports.kirchhoffnet import import_kirchhoffnet as read
+
+    return read(config, checkpoint)
 
 
 def _circuit(model: Model | Circuit) -> Circuit:
