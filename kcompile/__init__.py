@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import kcompile.lower
 import kcompile.verify  # noqa: F401
 from kcompile.diagnostics import CompileError, Diagnostic, KcompileError, SimulatorFailed, Source, ToolMissing, UsageError
-from kcompile.driver import check, compile, import_kirchhoffnet, lower, simulate, verify
+from kcompile.driver import check, compile, import_kirchhoffnet, import_torch, lower, simulate, verify
 
 if TYPE_CHECKING:
     from kcompile.imports.base import Imported
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = ["Circuit", "CompileError", "Diagnostic", "Imported", "KcompileError", "SimulatorFailed", "Source", "ToolMissing",
-           "UsageError", "Waveforms", "check", "compile", "import_kirchhoffnet", "lower", "simulate", "verify"]
+           "UsageError", "Waveforms", "check", "compile", "import_kirchhoffnet", "import_torch", "lower", "simulate",
+           "verify"]
 
 _LATER = {"Imported": "kcompile.imports.base", "Circuit": "kcompile.ir.circuit", "Waveforms": "kcompile.sim.result"}
 

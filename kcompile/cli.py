@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import kcompile
+from kcompile.cli_import import import_group
 from kcompile.diagnostics import (
     CompileError,
     Diagnostic,
@@ -52,6 +53,9 @@ class _Verbs(click.Group):
 @click.version_option(kcompile.__version__, prog_name="kcompile")
 def cli() -> None:
     """Compile circuits of Kirchhoff's laws: `kcompile MODEL.kc --target spice`."""
+
+
+cli.add_command(import_group)
 
 
 def _with_options(*options: Callable[..., Any]) -> Callable[..., Any]:

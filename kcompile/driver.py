@@ -24,6 +24,7 @@ from kcompile.diagnostics import (
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from kcompile.imports.base import Imported
     from kcompile.ir.circuit import Circuit
@@ -194,6 +195,16 @@ def import_kirchhoffnet(config: str | Path, checkpoint: str | Path) -> Imported:
     from kcompile.imports.kirchhoffnet import import_kirchhoffnet as read
 
     return read(config, checkpoint)
+
+
+def import_torch(module: torch.nn.Module, *, ode: float | None = None, tau: float | None = None, name: str = "Net") -> Imported:
+    """Program and values of a module of linear layers and activations, see `kcompile.imports.torch_module.import_torch`.
+
+    ode: seconds for which dx/dt = module(x) runs; without it the program computes module(x), exactly.
+    """
+    from kcompile.imports.torch_module import import_torch as convert
+
+    return convert(module, ode=ode, tau=tau, name=name)
 
 
 def _circuit(model: Model | Circuit) -> Circuit:

@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from kcompile.diagnostics import accepted, nearest, printable
-from kcompile.imports.base import Imported
+from kcompile.imports.base import Imported, circuit_name
 from kcompile.imports.checkpoint import read_checkpoint
 from kcompile.imports.config import Field, read_config
 from kcompile.imports.topology import Bank, FullyConnect, Layout, MixConnect, NeighborIndex, SimpleConnect, Topology
-from kcompile.syntax.functions import RESERVED
 
 LAWS: Mapping[str, tuple[int, Sequence[int]]] = {
     "ShiftRelu1": (2, (2,)), "ShiftLeakyRelu1": (2, (2,)), "ShiftRelu2": (3, (3,)), "ShiftLeakyRelu2": (3, (3,)),
@@ -65,7 +64,7 @@ def import_kirchhoffnet(config: str | Path, checkpoint: str | Path) -> Imported:
     banks = [tuple(layer.banks(network.layout)) for layer in network.layers]
     weights = {f"layer{k}.{bank.label}.p{row}": np.ascontiguousarray(stored[KEY.format(k)][row, bank.columns])
                for k, layer in enumerate(banks) for bank in layer for row in range(law_rows)}
-    name = _circuit_name(network)
+    name = circuit_name(network.bench, (network.law, "Capacitor"))
     return Imported(name, "".join(f"{line}\n" for line in _program(name, network, banks)), weights)
 
 
@@ -216,13 +215,6 @@ def _outputs(projector: Field, nodes: int) -> tuple[int, int]:
 
 
 # ---- the program ------------------------------------------------------------------------------------------------------
-
-
-def _circuit_name(network: Network) -> str:
-    name = "".join(word[0].upper() + word[1:] for word in re.findall(r"[A-Za-z0-9]+", network.bench[:60]))
-    if not name or name[0].isdigit():
-        return f"Net{name}"
-    return f"{name}Net" if name in RESERVED or name in (network.law, "Capacitor") else name
 
 
 def _program(name: str, network: Network, banks: Sequence[Sequence[Bank]]) -> Iterator[str]:
