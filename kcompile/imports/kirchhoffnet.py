@@ -225,7 +225,7 @@ def _program(name: str, network: Network, banks: Sequence[Sequence[Bank]]) -> It
     purpose = ("The input is a sample of normal noise in every node, the output a sample of the data." if network.generating
                else "The input is the initial voltages, the output the last voltages of the nodes that are read.")
     yield f"// A KirchhoffNet imported from the public code (arXiv 2310.15872), {len(banks)} layers of {law} devices."
-    yield f"// {purpose} Trained values come from a file: --weights."
+    yield f"// {purpose} Values come from a file: --weights."
     yield "use std.passive: Capacitor;"
     yield f"use std.kirchhoff: {law};"
     yield ""
