@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kcompile.diagnostics import CompileError, Diagnostic, Source, Span, ToolMissing, accepted, nearest, printable
 from kcompile.inputs import cannot_read
+from kcompile.units import MAX_POWER
 
 if TYPE_CHECKING:
     import yaml
@@ -113,12 +114,12 @@ class Field:
         return int(self.node.value)
 
     def number(self) -> Decimal:
-        """A finite number, as it is written. YAML calls `1e-3` a text, so a text may be one."""
+        """A number within the range of a float, as it is written. YAML calls `1e-3` a text, so a text may be one."""
         try:
             value = Decimal(self.node.value if isinstance(self.node.value, str) else "")
         except InvalidOperation:
             raise self.wrong("a number") from None
-        if not value.is_finite():
+        if not value.is_finite() or value.adjusted() > MAX_POWER:
             raise self.wrong("a finite number")
         return value
 

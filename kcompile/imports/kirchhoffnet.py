@@ -193,8 +193,8 @@ def _layout(layers: Sequence[Topology], structure: Field) -> Layout:
     if len(images) > 1:
         raise structure.fail("KC0522", f"all layers see one image, here they see {images[0]} and {images[1]} pixels")
     counts = [layer.nodes for layer in layers]
-    for k in range(1, len(counts)):
-        if counts[k - 1] < min(counts[k], max(counts[:k])):
+    for k, largest in enumerate(itertools.accumulate(counts[:-1], max), start=1):
+        if counts[k - 1] < min(counts[k], largest):
             raise structure.items()[k].fail("KC0522", "this layer takes up nodes that a layer before it left; the published "
                                             "code starts them anew at 0, a circuit does not")
     return Layout(max(counts), images[0] if images else ())

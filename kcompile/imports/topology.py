@@ -152,18 +152,19 @@ class NeighborIndex:
 
     @property
     def devices(self) -> int:
-        return self.there * sum(n * (n - 1) * count for n, count in self._windows())
+        """Sum of n (n - 1) over windows with n pixels; n is a product over the axes, so its sums are as well."""
+        rows, rows_squared = self._sums(self.width)
+        columns, columns_squared = self._sums(self.height)
+        return self.there * (self.channels**2 * rows_squared * columns_squared - self.channels * rows * columns)
 
-    def _windows(self) -> Iterator[tuple[int, int]]:
-        """(pixels in a window, number of such windows)."""
-        for rows, many in self._along(self.width):
-            for columns, times in self._along(self.height):
-                yield self.channels * rows * columns, many * times
-
-    def _along(self, extent: int) -> list[tuple[int, int]]:
-        """(pixels of one axis in a window, number of such windows)."""
-        inside = (self.size, extent - self.size + 1)
-        return [inside, *((part, 2) for part in range(1, self.size))] if self.padding else [inside]
+    def _sums(self, extent: int) -> tuple[int, int]:
+        """Sums over the windows along one axis: of their pixels, and of the squares of these."""
+        size, inside = self.size, extent - self.size + 1
+        total, squared = inside * size, inside * size**2
+        if self.padding:  # at both rims windows with 1, 2, ..., size - 1 pixels
+            total += size * (size - 1)
+            squared += size * (size - 1) * (2 * size - 1) // 3
+        return total, squared
 
     def banks(self, layout: Layout) -> Iterator[Bank]:
         """One bank in the order of the checkpoint: windows, then the position a device leaves, then where it goes."""

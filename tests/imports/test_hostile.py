@@ -103,7 +103,10 @@ MISTAKES: dict[str, tuple[str, str, str, str, str]] = {
     "order": (CONFIG, "- 0.5|- 0.0", "KC0521", "is a time after the one before it, not `0.0`", "0.0"),
     "nan": (CONFIG, "- 0.5|- .nan", "KC0521", "is a number, not `.nan`", ".nan"),
     "infinite": (CONFIG, "- 0.5|- Infinity", "KC0521", "is a finite number, not `Infinity`", "Infinity"),
-    "overflow": (CONFIG, "- 0.5|- 1e999", "KC0521", "is a time after the one before it", "1e999"),
+    "overflow": (CONFIG, "- 0.5|- 1e999", "KC0521", "is a finite number, not `1e999`", "1e999"),
+    "overflow_of_decimals": (CONFIG, "- 0.5|- 1e99999999", "KC0521", "is a finite number", "1e99999999"),
+    "underflow": (CONFIG, "- 0.5|- 1e-99999999", "KC0521", "is a time after the one before it", "1e-99999999"),
+    "negative": (CONFIG, "- 0.5|- -1e-400", "KC0521", "is a time after the one before it", "-1e-400"),
     "word": (CONFIG, "- 0.5|- soon", "KC0521", "is a number, not `soon`", "soon"),
     "no_network": (CONFIG, "network:|net:", "KC0521", "`network` is missing", "test_bench: twomoon"),
     "list": (CONFIG, CONFIG + "|- a\n", "KC0521", "a configuration is a mapping, not a list", "- a"),
@@ -182,6 +185,23 @@ def test_bombs_of_aliases_cost_nothing(tmp_path: Path) -> None:
     assert of_config("network: &n [*n]\n", tmp_path).code == "KC0521"
     assert of_config("network: &n\n  model: *n\n  net_struct: *n\nsimulation: {}\n", tmp_path).code == "KC0522"
     assert time.perf_counter() - started < 2.0
+
+
+def test_huge_networks_and_many_layers_are_refused_at_once(tmp_path: Path) -> None:
+    """Their devices are counted, not made."""
+    torch.save({"circuit.layer_list.0.model.param": torch.randn(2, 18)}, tmp_path / "model.pth")
+    largest = str(1 << 20)
+    args = (f"{{num_channel: {largest}, width: {largest}, height: {largest}, neighbor_size: {largest}, padding: true, "
+            f"fully_connect_node: {largest}, repeat: [{largest}, {largest}]}}")
+    layer = f"- {{name: _mix_connect, args: {args}}}\n"
+    count = 1000
+    text = (f"network:\n  model: {{name: ShiftRelu1}}\n  net_struct:\n{('  ' + layer) * count}"
+            f"simulation: {{t_end: [{', '.join(map(str, range(count + 1)))}]}}\n")
+    started = time.perf_counter()
+    found = diagnostics(_write(tmp_path / "config.yaml", text.encode()), tmp_path / "model.pth")
+    assert {one.code for one in found} == {"KC0524"}
+    assert len(found) == 100
+    assert time.perf_counter() - started < 5.0
 
 
 def test_a_huge_configuration_is_not_read(tmp_path: Path) -> None:
