@@ -8,6 +8,7 @@ so the states lag, by an error in proportion to tau.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -83,9 +84,12 @@ class _Writer:
         if not before:
             self.std["Transconductor"] = "compute"
             return "Transconductor", "gm"
-        name = "".join(activation.name for activation in before) + "Weight"
-        self.laws[name] = [f"device {name}(a, b) {{", "    param w: conductance = 0 S trainable;",
-                           f"    I(gnd, b) <+ w * {applied(before, 'V(a)')};", "}"]
+        first = "".join(activation.name for activation in before) + "Weight"
+        body = ["    param w: conductance = 0 S trainable;", f"    I(gnd, b) <+ w * {applied(before, 'V(a)')};", "}"]
+        # Activations of one name may differ in their constants.
+        names = (f"{first}{number or ''}" for number in itertools.chain([0], itertools.count(2)))
+        name = next(name for name in names if self.laws.get(name, [name, *body])[1:] == body)
+        self.laws[name] = [f"device {name}(a, b) {{", *body]
         return name, "w"
 
     def layer(self, number: int, layer: Layer, source: str, target: str, phase: str = "") -> Iterator[str]:

@@ -96,6 +96,8 @@ STACKS = {
                              nn.Sequential(nn.Linear(3, 2))),
     "deep": lambda: seeded(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.Softplus(),
                            nn.Linear(4, 1)),
+    "same_name": lambda: seeded(nn.Linear(2, 3), nn.LeakyReLU(0.1), nn.Linear(3, 3), nn.LeakyReLU(0.7), nn.Linear(3, 3),
+                                nn.LeakyReLU(0.1), nn.Linear(3, 3), nn.LeakyReLU(0.4)),
     "own_class": Rows,
     "one_linear": lambda: nn.Linear(2, 2),
 }
