@@ -69,8 +69,8 @@ def _generated(name: str, known: str) -> Iterator[Row]:
     devices = sum(table.count for table in circuit.tables if table.phase is not None)
     lines = imported.text.count("\n")
     yield Row(f"{name}: lines of the program, {devices:,} devices", f"< {LINES}", str(lines), lines < LINES)
-    likelihood = _negative_log_likelihood(circuit, _fresh(name))
-    yield Row(f"{name}: nats per point, {POINTS:,} fresh points, run backwards", known, f"{likelihood:.3f}")
+    density = log_density(circuit, _fresh(name))
+    yield Row(f"{name}: nats per point, {POINTS:,} fresh points, run backwards", known, f"{-density.mean():.3f}")
     noise = np.random.default_rng(0).normal(size=(SAMPLES, len(circuit.inputs)))
     started = time.perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the work is in ngspice, a process of its own for each sample
@@ -169,7 +169,7 @@ class _Slice:
         return np.sum(slope * inner, axis=0)
 
 
-def _slices(circuit: kc.Circuit) -> list[_Slice]:
+def slices(circuit: kc.Circuit) -> list[_Slice]:
     found = []
     for k, phase in enumerate(circuit.phases):
         tables = [table for table in circuit.tables if table.phase == k]
@@ -183,21 +183,20 @@ def read_out(circuit: kc.Circuit, inputs: np.ndarray, steps: int) -> np.ndarray:
     """float64[samples, outputs] of float64[samples, inputs], by a classical Runge-Kutta method with 1 F on every node."""
     v = np.zeros((circuit.nodes.count, len(inputs)))
     v[circuit.inputs] = inputs.T
-    for part in _slices(circuit):
+    for part in slices(circuit):
         v = _runge_kutta(part.rates, v, part.seconds, steps)
     return v[circuit.outputs].T
 
 
-def _negative_log_likelihood(circuit: kc.Circuit, points: np.ndarray) -> float:
-    """Nats per point: the flow backwards to normal noise, and the divergence along it."""
+def log_density(circuit: kc.Circuit, points: np.ndarray) -> np.ndarray:
+    """float64[points] of float64[points, outputs], in nats: the flow backwards to normal noise, and the divergence along it."""
     v = np.zeros((circuit.nodes.count + 1, len(points)))  # the last row is the integral of the divergence
     v[circuit.outputs] = points.T
-    for part in reversed(_slices(circuit)):
+    for part in reversed(slices(circuit)):
         v = _runge_kutta(lambda v, part=part: -np.vstack([part.rates(v[:-1]), part.divergence(v[:-1])]), v, part.seconds, STEPS)
     noise = v[circuit.inputs]
     # Run backwards, the row gathers minus the integral of the divergence, by which the forward flow thins the density.
-    density = -0.5 * np.sum(noise**2, axis=0) - 0.5 * len(noise) * np.log(2 * np.pi) + v[-1]
-    return float(-density.mean())
+    return -0.5 * np.sum(noise**2, axis=0) - 0.5 * len(noise) * np.log(2 * np.pi) + v[-1]
 
 
 def _runge_kutta(rates: Callable[[np.ndarray], np.ndarray], v: np.ndarray, seconds: float, steps: int) -> np.ndarray:
