@@ -10,13 +10,14 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import agreement, scale, startup, suites
+from benchmarks import agreement, imported, scale, startup, suites
 from benchmarks.row import Row, table
 from kcompile.files import write_files
 from kcompile.verify.run_ngspice import probe_ngspice
 
 # Large programs come first: a child's peak memory counts that of the process it was forked from.
-SECTIONS = (("Large programs", scale), ("Command line", startup), ("Agreement with ngspice", agreement), ("Robustness", suites))
+SECTIONS = (("Large programs", scale), ("Imported networks", imported), ("Command line", startup),
+            ("Agreement with ngspice", agreement), ("Robustness", suites))
 
 
 def machine() -> str:

@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.child import run
 from benchmarks.row import Row, table
 
 SECONDS, BYTES = 10.0, 1e9
@@ -40,14 +37,8 @@ def compiled(text: str) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder, "large.kc")
         model.write_text(text)
-        started = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "kcompile", str(model), "--until", "1s", "-o", folder],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        if status != 0:
-            raise RuntimeError(f"the compiler ended with status {status}")
-        return seconds, usage.ru_maxrss * 1024.0, float(sum(path.stat().st_size for path in Path(folder).iterdir()))
+        seconds, memory = run([str(model), "--until", "1s", "-o", folder])
+        return seconds, memory, float(sum(path.stat().st_size for path in Path(folder).iterdir()))
 
 
 if __name__ == "__main__":

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any
 import kcompile.lower
 import kcompile.verify  # noqa: F401
 from kcompile.diagnostics import CompileError, Diagnostic, KcompileError, SimulatorFailed, Source, ToolMissing, UsageError
-from kcompile.driver import check, compile, lower, simulate, verify
+from kcompile.driver import check, compile, import_kirchhoffnet, import_torch, lower, simulate, verify
 
 if TYPE_CHECKING:
+    from kcompile.imports.base import Imported
     from kcompile.ir.circuit import Circuit
     from kcompile.passes.pipeline import Pipeline
     from kcompile.sim.result import Waveforms
 
 __version__ = "0.1.0"
 
-__all__ = ["Circuit", "CompileError", "Diagnostic", "KcompileError", "Pipeline", "SimulatorFailed", "Source", "ToolMissing",
-           "UsageError", "Waveforms", "check", "compile", "lower", "simulate", "verify"]
+__all__ = ["Circuit", "CompileError", "Diagnostic", "Imported", "KcompileError", "Pipeline", "SimulatorFailed", "Source",
+           "ToolMissing", "UsageError", "Waveforms", "check", "compile", "import_kirchhoffnet", "import_torch", "lower",
+           "simulate", "verify"]
 
-_LATER = {"Circuit": "kcompile.ir.circuit", "Pipeline": "kcompile.passes.pipeline", "Waveforms": "kcompile.sim.result"}
+_LATER = {"Circuit": "kcompile.ir.circuit", "Imported": "kcompile.imports.base", "Pipeline": "kcompile.passes.pipeline",
+          "Waveforms": "kcompile.sim.result"}
 
 
 def __getattr__(name: str) -> Any:

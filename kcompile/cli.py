@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import kcompile
+from kcompile.cli_import import import_group
 from kcompile.diagnostics import (
     CompileError,
     Diagnostic,
@@ -52,6 +53,8 @@ class _Verbs(click.Group):
 def cli() -> None:
     """Compile circuits of Kirchhoff's laws: `kcompile MODEL.kc --target spice`."""
 
+
+cli.add_command(import_group)
 
 _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True,
                           metavar="E", help="Largest error that passes, relative to full scale.")

@@ -1,4 +1,4 @@
-"""The verbs as functions: check, compile, simulate, lower, verify. Each composes the folders and holds no logic of its own.
+"""The verbs as functions: check, compile, simulate, lower, verify, and imports. Each composes the folders, without logic.
 
 The folders are imported inside the functions, because `kcompile --help` and `import kcompile` must not wait for numpy,
 lark and sympy.
@@ -24,7 +24,9 @@ from kcompile.diagnostics import (
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
+    from kcompile.imports.base import Imported
     from kcompile.ir.circuit import Circuit
     from kcompile.lower.base import Artifact
     from kcompile.passes.base import Pass
@@ -208,6 +210,26 @@ def verify(model: Model | Circuit, *, against: str = "ngspice", until: float | N
         check_positive(until, "the time to simulate")
     simulator = pick("kcompile.verify", "SIMULATOR", against)
     return compare(_circuit(model), simulator, until=until, tolerance=tolerance, rtol=REFERENCE_RTOL if rtol is None else rtol)
+
+
+def import_kirchhoffnet(config: str | Path, checkpoint: str | Path) -> Imported:
+    """Program and trained values of a network of the public KirchhoffNet code: its YAML file and its `.pth` file.
+
+    `compile(Source("net.kc", imported.text), weights=imported.weights)` is the circuit.
+    """
+    from kcompile.imports.kirchhoffnet import import_kirchhoffnet as read
+
+    return read(config, checkpoint)
+
+
+def import_torch(module: torch.nn.Module, *, ode: float | None = None, tau: float | None = None, name: str = "Net") -> Imported:
+    """Program and values of a module of linear layers and activations, see `kcompile.imports.torch_module.import_torch`.
+
+    ode: seconds for which dx/dt = module(x) runs; without it the program computes module(x), exactly.
+    """
+    from kcompile.imports.torch_module import import_torch as convert
+
+    return convert(module, ode=ode, tau=tau, name=name)
 
 
 def _circuit(model: Model | Circuit) -> Circuit:

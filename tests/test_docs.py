@@ -144,6 +144,9 @@ def needs_ngspice(block: Block) -> bool:
 def test_transcripts(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every shown command gives the shown output and exit code, in order, in one folder."""
     monkeypatch.chdir(tmp_path)
+    if any("import torch" in block.text for block in blocks(page)):
+        for package in ("torch", "yaml"):
+            pytest.importorskip(package, reason=f"{package} is not installed")
     if shutil.which("ngspice") is None and any(map(needs_ngspice, blocks(page))):
         pytest.skip("ngspice is not installed")
     session: dict[str, object] = {}

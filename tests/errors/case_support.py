@@ -37,6 +37,23 @@ circuit Phases {
 }
 """)
 
+KIRCHHOFFNET = """test_bench: twomoon
+network:
+  model: {name: ShiftTanh1, args: {}}
+  net_struct:
+  - {name: _fully_connect, args: {num_node: 3}}
+simulation: {t_end: [0, 1]}
+"""
+
+
+def kirchhoffnet(tmp_path: Path, config: str) -> tuple[Path, Path]:
+    """A configuration and a checkpoint of `KIRCHHOFFNET` in a folder; skips the test where they cannot be read."""
+    pytest.importorskip("yaml", reason="PyYAML is not installed")
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    (tmp_path / "config.yaml").write_text(config)
+    torch.save({"circuit.layer_list.0.model.param": torch.ones(3, 12)}, tmp_path / "model.pth")
+    return tmp_path / "config.yaml", tmp_path / "model.pth"
+
 
 def caught(function: Callable[..., Any], *arguments: Any, **named: Any) -> list[Diagnostic]:
     """Diagnostics of a call that fails; an empty list when it does not."""
