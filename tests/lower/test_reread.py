@@ -212,10 +212,12 @@ def wave_of(card: list[str]) -> tuple:
 
 
 def comparable(found: Counter) -> Counter:
-    """Waveforms in the form of a deck: never is 1e30, and the lead of a pwl to time 0 is written out."""
+    """Waveforms in the form of a deck: never is 1e30, a zero that ngspice misreads 1e-30, the lead of a pwl written out."""
     def of(wave: tuple) -> tuple:
         name, kind, *numbers = wave
         numbers = [1e30 if np.isinf(v) else v for v in numbers]
+        if kind in ("exp", "sin"):
+            numbers[2] = numbers[2] or 1e-30
         return name, kind, *([0.0, numbers[1], *numbers] if kind == "pwl" and numbers[0] > 0 else numbers)
 
     return Counter({(*key[:4], tuple(of(wave) for wave in key[4]), key[5]): n for key, n in found.items()})
