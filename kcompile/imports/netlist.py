@@ -63,12 +63,12 @@ class _Program:
                 if circuit is not top and is_law(circuit):
                     device = LawDevice(circuit, name, self._scope, self._module)
                     self._parts.append(device.text)
-                    self._used[circuit.name] = Used(name, device.params, tuple(port in device.held for port in circuit.ports))
+                    self._used[circuit.name] = Used(name, device.params, device.islands)
                 else:
                     made = CircuitText(circuit, name, circuit is top, self._scope, self._module, self._used, self._laws,
                                        self._report)
                     self._parts.append(made)
-                    self._used[circuit.name] = Used(name, made.params, made.held)
+                    self._used[circuit.name] = Used(name, made.params, made.islands)
             except CompileError as error:
                 self._report.add(error.diagnostics[0])
                 self._report.raise_errors()

@@ -13,11 +13,12 @@ from kcompile.imports.layout import INDENT
 from kcompile.imports.pieces import plain, quantity
 from kcompile.imports.spice_elements import Conductance, Element, Instance, Law, Passive, Source
 from kcompile.imports.spice_function import chain, evaluate, voltage
+from kcompile.imports.spice_islands import Islands, Ports
 from kcompile.imports.spice_law import Laws, Shape, Use
 from kcompile.imports.spice_netlist import Subcircuit
 from kcompile.imports.spice_params import in_order
 from kcompile.imports.spice_scope import Scope
-from kcompile.imports.spice_voltages import Voltages, no_equation, reads_voltages
+from kcompile.imports.spice_voltages import Voltages, loose_island, no_equation, reads_voltages
 from kcompile.imports.spice_wave import waveform
 from kcompile.syntax import nodes
 from kcompile.syntax.format_device import format_expr
@@ -30,11 +31,11 @@ _PASSIVE = {"r": ("Resistor", "r", "Ohm"), "l": ("Inductor", "l", "H")}
 
 @dataclass(frozen=True, eq=False)
 class Used:
-    """What a subcircuit is where it is used: its name, names of its parameters, and which ports have a capacitor."""
+    """What a subcircuit is where it is used: its name, names of its parameters, and how capacitors join its ports."""
 
     name: str
     params: Mapping[str, str]
-    held: tuple[bool, ...]
+    islands: Ports
 
 
 class CircuitText:
@@ -55,7 +56,7 @@ class CircuitText:
         self._scope = Scope(scope.outer, scope.values, self.params) if self.params else scope
         self._voltages = Voltages(circuit.elements.values(), self._inside)
         self._seen: dict[str, Element] = {}
-        self._held: set[str] = set()
+        self._islands = Islands(self._voltages.drives)
         self._starts: dict[str, nodes.Expr] = {}
         self._head: list[str] = []
         self._drives: list[str] = []
@@ -66,9 +67,9 @@ class CircuitText:
         self._read(report)
 
     @property
-    def held(self) -> tuple[bool, ...]:
-        """Which ports have a capacitor."""
-        return tuple(port in self._held for port in self._circuit.ports)
+    def islands(self) -> Ports:
+        """How capacitors join the ports."""
+        return self._islands.of(self._circuit.ports)
 
     def _read(self, report: Reporter) -> None:
         def collect(read: Callable[..., None], *arguments: Any) -> None:
@@ -85,8 +86,10 @@ class CircuitText:
         for node, value, word in self._circuit.initials:
             collect(self._start, node, value, word.span)
         for node, element in self._seen.items():
-            if node not in self._held and node not in self._voltages.drives and node not in self._inside:
+            if not self._islands.holds(node) and node not in self._inside:
                 report.add(no_equation(node, _where(node, element)))
+        for node in self._islands.loose(self._seen, self._inside):
+            report.add(loose_island(node, _where(node, self._seen[node])))
 
     def _parameters(self) -> None:
         for name, default in self._circuit.params.items():
@@ -158,7 +161,7 @@ class CircuitText:
             if offset is not None and reads_voltages(offset):
                 raise element.card.refuse("KC0537", f"a capacitor at `{node[:40]}`, whose voltage is computed, has no place in a "
                                           "program", "put a resistor between them")
-        self._held.update(self._ends(element))
+        self._islands.join(*self._ends(element))
         self._plain("Capacitor", element, "c", self._scope.quantity(element.value, "F"))
         if element.initial is not None:
             if "0" not in element.ends:
@@ -188,15 +191,13 @@ class CircuitText:
 
     def _instance(self, element: Instance) -> None:
         used = self._used[element.model.text]
-        places = []
-        for node, held in zip(element.ends, used.held, strict=True):
+        ends = [self._voltages.place(node) for node in element.ends]
+        for node in element.ends:
             if self._voltages.offset(node) is not None:
                 raise element.card.refuse("KC0537", f"a subcircuit stands at `{node[:40]}`, whose voltage is computed",
                                           "put a resistor between them, and a capacitor at its other end")
-            place = self._voltages.place(node)
-            places.append(self._node(place, element))
-            if held:
-                self._held.add(place)
+        self._islands.join_ports(ends, used.islands)
+        places = [self._node(end, element) for end in ends]
         given = [f"{used.params[name]} = {format_expr(self._scope.finished(value))}" for name, value in element.values.items()]
         self._statements.append(f"{INDENT}{used.name} {self._labels.claim(element.name)}({', '.join(places)})"
                                 + (f" {{ {', '.join(given)} }};" if given else ";"))

@@ -10,6 +10,7 @@ from kcompile.imports.identifiers import Identifiers
 from kcompile.imports.pieces import current, in_volts, product, real_param, tidied, unit, with_unit
 from kcompile.imports.spice_elements import Conductance, Law, Passive
 from kcompile.imports.spice_function import chain, is_voltage, number, replaced, signed, total, voltage
+from kcompile.imports.spice_islands import Islands, Ports
 from kcompile.imports.spice_law import MAX_TERMINALS, check_brackets
 from kcompile.imports.spice_netlist import Subcircuit
 from kcompile.imports.spice_params import written_out
@@ -59,13 +60,17 @@ class LawDevice:
         ends = dict.fromkeys(end for e in circuit.elements.values() for end in e.ends)
         self._states = {end: (names.claim(end), OwnNode()) for end in ends
                         if end not in self._terminal and self._voltages.place(end) == end}
-        self.held: set[str] = set()
-        """Ports with a charge."""
+        self._islands = Islands(())
         contributions = [*self._contributions()]
         items = (*self._params(), *self._initial_values(), *contributions, *self._equations())
         self.text = format_device(nodes.Device(self._span, nodes.Name(self._span, name), tuple(
             nodes.Name(self._span, self._terminal[port]) for port in circuit.ports), items))
         check_brackets(self.text, circuit.card)
+
+    @property
+    def islands(self) -> Ports:
+        """How charges join the ports."""
+        return self._islands.of(self._circuit.ports)
 
     def _params(self) -> Iterator[nodes.Param]:
         for name, default in self._circuit.params.items():
@@ -94,7 +99,7 @@ class LawDevice:
             if node in self._states and other == "0":
                 self._states[node][1].farads.append(farads)
                 return
-        self.held |= {plus, minus} - {"0"}
+        self._islands.join(plus, minus)
         one, other = (plus, minus) if plus != "0" else (minus, plus)
         ends = self._terminal[one], self._terminal[other]
         call = in_volts(self._span, *ends)

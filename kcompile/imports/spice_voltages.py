@@ -170,6 +170,12 @@ def no_equation(node: str, span: Span) -> Diagnostic:
                       span, hint=f"add a small one, `Cname {node[:40]} 0 1f`, or join the elements that meet there")
 
 
+def loose_island(node: str, span: Span) -> Diagnostic:
+    """What is said of a node whose capacitors lead nowhere."""
+    return Diagnostic("KC0536", f"the node `{node[:40]}` is held by capacitors that reach neither ground nor a source", span,
+                      hint=f"add a capacitor to ground, `Cname {node[:40]} 0 1f`")
+
+
 def reads_voltages(expr: nodes.Expr) -> bool:
     """Whether an expression changes with a voltage."""
     return any(call.function.id == "V" for call in calls(expr))

@@ -107,6 +107,11 @@ def test_parameters_stay_parameters(tmp_path: Path) -> None:
     assert value(circuit, "x1.r1.r") == 2000.0
 
 
+def test_islands_reach_ground_through_others(tmp_path: Path) -> None:
+    circuit = imported(tmp_path, ".subckt s a b\nC1 a m 1\nC2 m b 1\n.ends\nX1 x y s\nX2 y z s\nV1 z 0 1")
+    assert circuit.nodes.count == 6
+
+
 def test_a_subcircuit_alone_is_the_top(tmp_path: Path) -> None:
     circuit = imported(tmp_path, ".subckt inner a\nC1 a 0 1p\n.ends\n.subckt whole a b\nX1 a inner\nR1 a b 1k\nV1 b 0 1\n"
                        ".ic v(a)=1\n.ends")
@@ -167,6 +172,10 @@ REFUSED = {
     "a node without a capacitor": ("R1 a b 1k\nC1 a 0 1p\nR2 b 0 1k", "KC0536", "b"),
     "a node that a law alone reads": ("C1 a 0 1\nB1 a 0 i=v(q)", "KC0536", "q"),
     "a port without a capacitor": (".subckt s a b\nR1 a b 1k\n.ends\nC1 x 0 1\nX1 x y s", "KC0536", "y"),
+    "an island of capacitors": ("C1 a b 1\nR1 a b 1k", "KC0536", "a"),
+    "an island across subcircuits": (".subckt s a b\nC1 a b 1\n.ends\nX1 x y s\nX2 y z s\nR1 z 0 1k", "KC0536", "x"),
+    "an island inside": (".subckt s a\nC1 m n 1\nR1 m a 1\n.ends\nC1 x 0 1\nX1 x s", "KC0536", "m"),
+    "a capacitor across one node": ("C1 a a 1\nR1 a 0 1k", "KC0536", "a"),
     "two sources at a node": ("V1 a 0 1\nV2 0 a 1", "KC0537", "V2 0 a 1"),
     "a loop of sources": ("C1 a 0 1\nV1 a b 1\nV2 b c 1\nE1 c a a 0 2", "KC0537", "E1 c a a 0 2"),
     "a voltage of itself": ("C1 a 0 1\nE1 b 0 c 0 2\nE2 c 0 b 0 2\nR1 a b 1", "KC0537", "E1 b 0 c 0 2"),

@@ -198,6 +198,15 @@ def test_generated_programs(share: int, tmp_path: Path) -> None:
             check(kc.compile(source, top=top.name.id), tmp_path)
 
 
+def test_time_slices_move_alike(tmp_path: Path) -> None:
+    """Gates are sources of the netlist; what a device misses in one half of an edge it conducts in the other."""
+    both = pair(kc.compile(next(path for path in GOLDENS if path.stem == "slices"), inputs=[0.4, -0.2]), tmp_path)
+    one, two = (kc.simulate(circuit, until=1.5, rtol=1e-10) for circuit in (both.one, both.two))
+    for node in both.one.free:
+        name, again = both.one.nodes.names[node], both.two.nodes.names[both.image[node]]
+        assert np.abs(one[name] - two[again]).max() < 1e-6
+
+
 CHANGES = {
     "a value": (r"^(Rs_r1_1 .*)}$", r"\1*1.001}"), "a node": (r"^Rs_r1_1 n_1 ", "Rs_r1_1 n_0 "),
     "a parameter": ("p_s_r_1=1100.0", "p_s_r_1=1100.1"), "a capacitance": ("^Cs_c_0 (.*) 1e-12", r"Cs_c_0 \1 1.1e-12"),
