@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.fuzz import SECONDS, run_mutants, run_programs
+from benchmarks.netlists import run as run_netlists
 from benchmarks.row import Row, table
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +20,10 @@ PROGRAMS, MUTANTS = 2000, 5000
 
 SUITES = {
     "operators: native and ngspice against references, 1e-12": "tests/lower/test_operators.py",
-    "emitted netlists re-read by an independent reader (C9)": "tests/lower/test_reread.py",
+    "emitted netlists imported again: same graph, values, right-hand sides to 1e-12 (C9)": "tests/lower/test_reread.py",
+    "imported netlists against ngspice on the originals, 1e-5": "tests/imports/test_against_ngspice.py",
+    "expressions of netlists against ngspice": "tests/imports/test_spice_expr.py",
+    "netlists read, refused at their place, bombs in 1 s": "tests/imports/test_netlist.py",
     "simulator failures told apart (B6)": "tests/verify/test_failures.py",
     "bombs refused or taken in 1 s and 500 MB (B3)": "tests/property/test_bombs.py",
     "hostile texts in every slot: no canary (S2)": "tests/property/test_injection.py",
@@ -39,6 +43,10 @@ def rows() -> Iterator[Row]:
     yield Row(f"{MUTANTS:,} mutated programs", f"0 tracebacks, none over {SECONDS:g} s, a place each",
               f"{changed.tracebacks} tracebacks, slowest {changed.slowest:.2f} s, {changed.located:,} accepted or located",
               not changed.errors and changed.slowest < SECONDS)
+    netlists = run_netlists(range(MUTANTS))
+    yield Row(f"{MUTANTS:,} mutated netlists", f"0 tracebacks, none over {SECONDS:g} s, a place each",
+              f"{netlists.tracebacks} tracebacks, slowest {netlists.slowest:.2f} s, {netlists.valid:,} became programs",
+              not netlists.errors and netlists.slowest < SECONDS)
     for what, path in SUITES.items():
         passed, other = outcome(path)
         yield Row(f"{what}: `{path}`", "all pass", f"{passed} passed" + (f", {other} others" if other else ""), other == 0)

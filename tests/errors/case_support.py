@@ -11,6 +11,7 @@ import pytest
 
 import kcompile as kc
 from kcompile.diagnostics import Diagnostic
+from kcompile.imports.netlist import import_netlist
 from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
 
@@ -62,6 +63,12 @@ def caught(function: Callable[..., Any], *arguments: Any, **named: Any) -> list[
     except kc.KcompileError as error:
         return list(error.diagnostics)
     return []
+
+
+def caught_import(tmp_path: Path, cards: str) -> list[Diagnostic]:
+    """Diagnostics of the import of a netlist with some cards; `in` is driven, `out` has a capacitor."""
+    (tmp_path / "model.cir").write_text(f"title\n{cards}\nVin in 0 1\nRin in out 1meg\nCload out 0 1p\n.end\n")
+    return caught(import_netlist, tmp_path / "model.cir")
 
 
 def with_fake_ngspice(tmp_path: Path, script: str, *, until: float = 1.0, timeout: float = 20.0) -> list[Diagnostic]:

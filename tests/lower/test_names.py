@@ -6,7 +6,6 @@ import json
 import re
 
 import pytest
-from test_reread import EXAMPLES, names_by_map
 
 import kcompile as kc
 from benchmarks.programs import random_program
@@ -17,6 +16,7 @@ from kcompile.lower.spice import build_netlist
 from kcompile.lower.spice_names import MAX_LENGTH, Namespace, NetlistNames
 from kcompile.syntax.load import Module
 from kcompile.syntax.parse import parse
+from tests.lower.test_reread import EXAMPLES, names_by_map
 
 READ_OTHERWISE = ("time temper hertz gnd pi e c i v abs exp ln log sqrt tanh sin cos atan min max if and or not true false "
                   "yes no u uramp pwl all params").split()
@@ -39,11 +39,11 @@ def assert_sound(circuit: kc.Circuit) -> None:
     netlist = build_netlist(circuit, BenchOptions(until=circuit.duration or 1e-9))
     described = json.loads(next(a.text for a in netlist.artifacts if a.name.endswith(".map.json")))
     text = next(a.text for a in netlist.artifacts if a.name.endswith(".spice"))
-    nodes = {found: source for (found, source), _ in names_by_map(described["nodes"])}
+    nodes = {found: source for found, source, _ in names_by_map(described["nodes"])}
     assert len(nodes) == circuit.nodes.count - 1
     assert list(nodes.values()) == list(circuit.nodes.names[1:])
     assert [vector[2:-1].removeprefix("xtop.") for vector in netlist.nodes] == list(nodes)
-    instances = [(found, source) for (found, source), _ in names_by_map(described["instances"])]
+    instances = [(found, source) for found, source, _ in names_by_map(described["instances"])]
     assert len(dict(instances)) == len(instances) == sum(table.count for table in circuit.tables)
     assert [source for _, source in instances] == [table.name(i) for table in circuit.tables for i in range(table.count)]
     top = text[text.rindex(".subckt ") :]

@@ -49,6 +49,16 @@ def verified(body: str, until: float, tolerance: float = 1e-6, head: str = HEAD)
     return kc.verify(kc.Source("case.kc", f"{head}\ncircuit Case {{ {body} }}"), until=until, tolerance=tolerance)
 
 
+def test_a_delay_and_a_frequency_of_zero_are_zero() -> None:
+    """ngspice reads them as left out: it started an exp after a print step, and gave a sine one period of the run."""
+    drives = "exp(0 V, 1 V, rise_tau = 50 ns)", "sin(0 V, 1 V, 0 Hz, phase = 90)"
+    for wave in drives:
+        report = verified(f"node x, y; drive x = {wave}; Resistor(x, y) {{ r = 1 kOhm }}; Capacitor(y, gnd) {{ c = 20 pF }};",
+                          100e-9, 1e-5)
+        assert report.passed, wave
+        assert report.attempts[0].worst < 1e-2
+
+
 def test_second_order_on_a_sine() -> None:
     report = kc.verify(RC, until=2e-6, tolerance=1e-6)
     assert report.passed

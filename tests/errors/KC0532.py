@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from case_support import caught_import
+
+from kcompile.diagnostics import Diagnostic
+
+
+def case(tmp_path: Path) -> list[Diagnostic]:
+    return caught_import(tmp_path, "B1 out 0 i=limit(v(in), -1, 1)")
