@@ -9,6 +9,7 @@ import sympy
 from kcompile.ir import expr as law
 from kcompile.ir.device import DeviceModel
 from kcompile.ir.expr import Expression, potential
+from kcompile.lower.law_names import name_law
 from kcompile.lower.spice_expr import SpicePrinter
 from kcompile.lower.spice_names import Namespace, plain
 
@@ -85,17 +86,10 @@ def law_subcircuit(model: DeviceModel, top: str, gated: bool, space: Namespace, 
 
     An inner state is the voltage on a capacitor of `farads`, charged by as many times its rate.
     """
-    local = Namespace(["gate", "t"])
-    terminals = {name: local.claim(name) for name in model.terminals}
-    states = {state.name: local.claim(f"state_{state.name}") for state in model.states}
-    waves = {param.name: local.claim(f"wave_{param.name}") for param in model.waveforms}
-    names = Namespace()
-    params = {param.name: names.claim(param.name) for param in model.params if param.waveform is None}
-    symbols = {f"V({name})": f"v({node})" for name, node in terminals.items()}
-    symbols |= {name: f"v({node})" for name, node in {**states, **waves}.items()}
-    symbols |= {name: f"{{{text}}}" for name, text in params.items()}
-    printer = SpicePrinter(model, symbols)
-    node_of = {**terminals, "gnd": "0"}
+    names = name_law(model, Namespace(["gate", "t"]), Namespace())
+    states, params = names.states, names.params
+    printer = SpicePrinter(model, names.symbols("v(%s)", "{%s}"))
+    node_of = {**names.terminals, "gnd": "0"}
 
     def body(value: Expression) -> str:
         text = printer.text(value)
@@ -115,7 +109,7 @@ def law_subcircuit(model: DeviceModel, top: str, gated: bool, space: Namespace, 
         capacitors.append((f"s{k}", states[state.name], "0", farads))
     initials = [(states[state.name], constant(value)) for state, value in zip(model.states, model.law.initials, strict=True)]
     sources += [BehaviouralSource(f"t{k}", node, "0", "v", text) for k, (node, text) in enumerate(printer.helpers)]
-    ports = (*terminals.values(), *(("gate",) if gated else ()), *waves.values())
+    ports = (*names.terminals.values(), *(("gate",) if gated else ()), *names.waves.values())
     name = space.claim(f"{top}_{plain(model.name)}{'_gated' if gated else ''}")
     return LawSubcircuit(name, ports, tuple(params.items()), tuple(sources), tuple(capacitors), tuple(initials))
 

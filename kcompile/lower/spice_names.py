@@ -17,7 +17,7 @@ from kcompile.ir.names import Path, bank_name
 
 MAX_LENGTH = 128
 
-_RESERVED = frozenset(
+RESERVED = frozenset(
     "gnd gnd! 0 time temp temper hertz m dtemp pi e c i v q f boltz echarge kelvin planck abs acos acosh and asin asinh "
     "atan atanh ceil cos cosh db ddt exp floor if int limit ln log log10 max min not nint or pow pwl pwr rand sgn sign sin "
     "sinh sqrt stp tan tanh ternary_fcn u u2 unif uramp var vec const all defaultscale true false yes no params".split())
@@ -33,7 +33,8 @@ def plain(source: str) -> str:
 class Namespace:
     """Gives out names that do not clash. Bases of banks are told apart so that base_3 of one is never a name of another."""
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
+    def __init__(self, taken: Iterable[str] = (), reserved: frozenset[str] = RESERVED) -> None:
+        self._reserved = reserved
         self._bases: set[str] = set(taken)
         self._prefixes: set[str] = {prefix for name in taken for prefix in _prefixes(name)}
 
@@ -43,7 +44,7 @@ class Namespace:
         if len(name) > MAX_LENGTH - 24:
             name = f"{name[: MAX_LENGTH - 64]}_h{_hash(source, 0)[:16]}"
         candidate, repeat = name, 0
-        while self._clashes(candidate) or (bare and candidate in _RESERVED):
+        while self._clashes(candidate) or (bare and candidate in self._reserved):
             candidate = f"{name}_h{_hash(source, repeat)[:8]}"
             repeat += 1
         self._bases.add(candidate)
@@ -71,9 +72,9 @@ def _prefixes(name: str) -> list[str]:
 class NetlistNames:
     """Names of one circuit in its netlist: `nodes[n]` for node n, a base for each instance bank."""
 
-    def __init__(self, circuit: Circuit) -> None:
+    def __init__(self, circuit: Circuit, reserved: frozenset[str] = RESERVED) -> None:
         self._circuit = circuit
-        space = Namespace()
+        space = Namespace((), reserved)
         self.nodes: list[str] = ["0"]
         self.node_bases: list[str] = []
         for bank in circuit.nodes.banks:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import kcompile as kc
-from kcompile.lower.spice import number
+from kcompile.lower.columns import number
 from kcompile.lower.spice_law import law_subcircuit
 from kcompile.lower.spice_names import Namespace
 from kcompile.sim.pack import law_kernels
