@@ -35,6 +35,7 @@ torch: $(READY)
 
 ngspice:
 	@sh .ci/install-ngspice
+	@sh .ci/install-linker
 
 $(READY): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || { sh .ci/install-python && $(PYTHON) -m venv $(VENV); }

@@ -33,7 +33,7 @@ from kcompile.request import INCLUDE, PLUGIN, TOP, Request, takes_request
 
 if TYPE_CHECKING:
     from kcompile.sim.result import Waveforms
-    from kcompile.verify.compare import Report
+    from kcompile.verify.compare import Agreement, Report
 
 
 class _Verbs(click.Group):
@@ -62,10 +62,12 @@ _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=T
 
 @cli.command()
 @takes_request
-@click.option("--target", default="spice", show_default=True, metavar="spice|ir", help="What to write.")
-@click.option("--dialect", default="", metavar="ngspice|xyce", help="Spelling of the netlist.")
+@click.option("--target", default="spice", show_default=True, metavar="spice|veriloga|ir", help="What to write.")
+@click.option("--dialect", default="", metavar="NAME", help="Spelling of the netlist: ngspice, xyce; "
+              "of veriloga: ngspice, vacask, spectre.")
 @click.option("-o", "--out", "folder", metavar="DIR", help="Folder of the files.  [default: .; ir is printed]")
-@click.option("--check", "check_after", is_flag=True, help="Verify the netlist in ngspice as well.")
+@click.option("--check", "check_after", is_flag=True, help="Verify the netlist as well: spice in ngspice, veriloga in "
+              "ngspice with OSDI and VACASK.")
 @_tolerance
 @click.option("--print-after", metavar="PASS", multiple=True, help="Print the canonical text after a pass; `all` for each.")
 @click.option("--diff", is_flag=True, help="Print what each pass changed in the canonical text.")
@@ -88,7 +90,7 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, che
     circuit = outcome.circuit
     end = request.seconds(circuit if chosen.needs_end or check_after else None)
     artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=request.rtol)
-    report = kcompile.verify(circuit, until=end, tolerance=tolerance) if check_after else None
+    report = kcompile.verify(circuit, against=chosen.checked_by, until=end, tolerance=tolerance) if check_after else None
     files: dict[str, str | bytes] = {artifact.name: artifact.text for artifact in artifacts}
     if folder is None and len(artifacts) == 1:
         click.echo(artifacts[0].text, nl=False)
@@ -170,7 +172,8 @@ def _check_ending(out: str, known: Iterable[str]) -> None:
 
 @cli.command()
 @takes_request
-@click.option("--against", default="ngspice", show_default=True, metavar="ngspice|pyspice", help="The outside simulator.")
+@click.option("--against", default="ngspice", show_default=True, metavar="ngspice|osdi|vacask|pyspice",
+              help="The outside simulator, or several: ngspice,osdi,vacask.")
 @_tolerance
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def verify(request: Request, against: str, tolerance: float, style: str) -> None:
@@ -178,20 +181,33 @@ def verify(request: Request, against: str, tolerance: float, style: str) -> None
     circuit = request.circuit()
     report = kcompile.verify(circuit, against=against, until=request.seconds(circuit), tolerance=tolerance, rtol=request.rtol)
     if style == "json":
-        errors = {name: [float(a.error[k]) for a in report.attempts] for k, name in enumerate(report.names)}
-        click.echo(json.dumps({**_summary(report), "errors": errors}, indent=1))
+        click.echo(json.dumps(_summary(report, errors=True), indent=1))
     else:
         _show_report(report)
     sys.exit(0 if report.passed else 1)
 
 
-def _summary(report: Report) -> dict[str, Any]:
-    return {"circuit": report.circuit, "against": report.tool, "full_scale": report.full_scale, "tolerance": report.tolerance,
-            "passed": report.passed, "order": report.order,
-            "runs": [{"max_step": a.max_step, "points": a.points, "worst": a.worst} for a in report.attempts]}
+def _summary(report: Report | Agreement, errors: bool = False) -> dict[str, Any]:
+    """JSON-ready form of an outcome, with the errors of every waveform where they are asked for."""
+    from kcompile.verify.compare import Agreement
+
+    if isinstance(report, Agreement):
+        names = report.reports[0].names
+        pairs = [{"between": [one, other], "worst": float(apart.max(initial=0.0)),
+                  **({"errors": dict(zip(names, apart.tolist(), strict=True))} if errors else {})}
+                 for one, other, apart in report.pairs]
+        return {"circuit": report.reports[0].circuit, "passed": report.passed,
+                "reports": [_summary(one, errors) for one in report.reports], "pairs": pairs}
+    summary: dict[str, Any] = {
+        "circuit": report.circuit, "against": report.tool, "full_scale": report.full_scale, "tolerance": report.tolerance,
+        "passed": report.passed, "order": report.order,
+        "runs": [{"max_step": a.max_step, "points": a.points, "worst": a.worst} for a in report.attempts]}
+    if errors:
+        summary["errors"] = {name: [float(a.error[k]) for a in report.attempts] for k, name in enumerate(report.names)}
+    return summary
 
 
-def _show_report(report: Report) -> None:
+def _show_report(report: Report | Agreement) -> None:
     from kcompile.verify.show import show_report
 
     click.echo(show_report(report))

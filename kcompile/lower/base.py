@@ -20,12 +20,13 @@ class Target(Protocol):
     """Lowers a circuit.
 
     dialects: accepted spellings, the first is the default, empty when there is one; needs_end: whether the files hold a
-    test bench, which needs a time to simulate.
+    test bench, which needs a time to simulate; checked_by: simulators that can confirm the files, with commas between.
     """
 
     name: str
     dialects: tuple[str, ...]
     needs_end: bool
+    checked_by: str
 
     def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]: ...
 

@@ -13,6 +13,7 @@ class IrTarget:
     name = "ir"
     dialects = ()
     needs_end = False
+    checked_by = "ngspice"
 
     def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]:
         return (Artifact(f"{circuit.name}.kcir", print_circuit(circuit)),)

@@ -100,6 +100,8 @@ def _run_slice(system: System, k: int, start: float, stop: float, y: np.ndarray,
     for a, b in itertools.pairwise(edges):
         if b - a > 1e-15 * max(abs(a), abs(b)):
             y = _run_piece(system, k, float(a), float(b), y, times, states, rtol, progress)
+        else:  # one corner twice, apart by rounding
+            states[(times > a) & (times <= b)] = y
     if not np.all(np.isfinite(y)):
         raise _not_finite(system, y, stop)
     return y, progress

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kcompile.diagnostics import Diagnostic, UsageError
-from kcompile.ir.circuit import Wave
+from kcompile.ir.circuit import Circuit, Wave
 
 MAX_CORNERS = 100_000
 
@@ -37,6 +37,13 @@ class Sources:
         found = [_corners(self.wave.kind, row, stop) for row in np.unique(self.wave.arguments, axis=0)]
         every = np.unique(np.concatenate(found)) if found else np.zeros(0)
         return every[(every > 0) & (every < stop)]
+
+
+def smooth_pieces(circuit: Circuit, until: float) -> np.ndarray:
+    """Seconds between neighbouring corners of a circuit's sources, from 0 to `until`, float64; none of rounding only."""
+    waves = [stimulus.wave for stimulus in circuit.stimuli] + [wave for table in circuit.tables for wave in table.waves.values()]
+    pieces = np.diff(np.unique(np.concatenate([[0.0, until], *(Sources(wave).corners(until) for wave in waves)])))
+    return pieces[pieces > 1e-9 * until]
 
 
 def _pulse_phase(a: np.ndarray, time: float) -> np.ndarray:

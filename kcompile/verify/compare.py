@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,9 +12,9 @@ import numpy as np
 from kcompile.diagnostics import Diagnostic, SimulatorFailed, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
-from kcompile.lower.spice import Netlist, build_netlist
+from kcompile.lower.frame import Netlist
 from kcompile.sim.integrate import simulate
-from kcompile.sim.waveform import Sources
+from kcompile.sim.waveform import smooth_pieces
 from kcompile.verify.deck import Deck, deck_of
 from kcompile.verify.judge import Run
 
@@ -22,6 +24,10 @@ MAX_STEPS = 400_000
 MAX_FACTOR = 16
 MAX_VALUES = 60_000_000
 """Recorded values (points times waveforms) up to which the step is still halved."""
+
+INSTANTS = 501
+MAX_SAMPLES = 4_000_000
+"""Values (instants times waveforms) that are kept of a run to compare tools with each other."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Attempt:
     """float64[names]: the other simulator's values at the end, in volts and units of states."""
     seconds: float
     warnings: tuple[str, ...]
+    drift: np.ndarray
+    """float64[instants, names]: signed distance from the native waveform at equal instants, relative to full scale."""
 
     @property
     def worst(self) -> float:
@@ -73,14 +81,50 @@ class Report:
         return float(np.log(coarse.worst / fine.worst) / np.log(coarse.max_step / fine.max_step))
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """Outcome of a verification by several tools, in the order asked for; it passes where every one does."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(report.passed for report in self.reports)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str, np.ndarray], ...]:
+        """(tool, other tool, float64[names]): largest distance between the two, at instants where both are interpolated.
+
+        What is interpolated is their distance from the native waveform, which is small and smooth.
+        """
+        found = []
+        for one, other in itertools.combinations(self.reports, 2):
+            distance = np.abs(one.attempts[-1].drift - other.attempts[-1].drift)
+            found.append((one.tool, other.tool, distance.max(axis=0, initial=0.0)))
+        return tuple(found)
+
+
 class Simulator(Protocol):
-    """Runs a deck up to a time; the netlist says which vectors to expect. `version` names the program that answers."""
+    """Lowers a circuit to what it runs, and runs that deck up to a time; the netlist says which vectors to expect.
+
+    `version` names the program that answers.
+    """
 
     name: str
 
     def version(self) -> str: ...
 
+    def lower(self, circuit: Circuit, options: BenchOptions) -> Netlist: ...
+
     def __call__(self, deck: Deck, netlist: Netlist, until: float) -> Run: ...
+
+
+def compare_all(circuit: Circuit, simulators: Sequence[Simulator], *, until: float | None, tolerance: float,
+                rtol: float = REFERENCE_RTOL) -> Agreement:
+    """Agreement of native and several simulators; raises `ToolMissing` before any of them runs."""
+    for simulator in simulators:
+        simulator.version()
+    return Agreement(tuple(compare(circuit, one, until=until, tolerance=tolerance, rtol=rtol) for one in simulators))
 
 
 def compare(circuit: Circuit, simulator: Simulator, *, until: float | None, tolerance: float, rtol: float = REFERENCE_RTOL,
@@ -124,29 +168,37 @@ def compare(circuit: Circuit, simulator: Simulator, *, until: float | None, tole
 def _first_count(circuit: Circuit, until: float, tolerance: float) -> int:
     """Steps of the first run: a few for the tolerance, and enough to see the shortest edge of a waveform."""
     count = float(np.clip(0.5 / np.sqrt(tolerance), MIN_STEPS, 5_000))
-    corners = [Sources(stimulus.wave).corners(until) for stimulus in circuit.stimuli]
-    edges = np.diff(np.unique(np.concatenate([*corners, [0.0, until]])))
-    shortest = edges[edges > 1e-9 * until].min(initial=until)
+    shortest = float(smooth_pieces(circuit, until).min())
     return int(min(max(count, 4 * until / shortest), MAX_STEPS / 8))
 
 
 def _attempt(circuit: Circuit, simulator: Simulator, until: float, max_step: float, spice_rtol: float, rtol: float):
-    netlist = build_netlist(circuit, BenchOptions(until=until, max_step=max_step, rtol=spice_rtol))
+    netlist = simulator.lower(circuit, BenchOptions(until=until, max_step=max_step, rtol=spice_rtol))
     run = simulator(deck_of(circuit.name, netlist.artifacts), netlist, until)
     # The native solution is evaluated at their instants, so no interpolation of theirs enters the error.
     time = np.minimum(run.raw.time, until)
     native = simulate(circuit, until=until, times=time, rtol=rtol)
     theirs = run.raw.columns(tuple(name.lower() for name in (*netlist.nodes, *netlist.states)))
-    difference = np.abs(theirs - native.values)
     nodes = native.values[:, : native.nodes]
     scale = float(np.ptp(nodes)) if nodes.size else 0.0
-    if scale == 0.0:
-        scale = 1.0
-    error = difference.max(axis=0, initial=0.0) / scale
-    for k in range(native.nodes, len(native.names)):  # inner states have units of their own
-        span = float(np.ptp(native.values[:, k]))
-        error[k] *= scale / (span or 1.0)
+    scales = np.full(len(native.names), scale or 1.0)
+    # Inner states have units of their own.
+    spans = np.ptp(native.values[:, native.nodes :], axis=0)
+    scales[native.nodes :] = np.where(spans > 0, spans, 1.0)
+    distance = (theirs - native.values) / scales
+    error = np.abs(distance).max(axis=0, initial=0.0)
     if not np.all(np.isfinite(error)):
         bad = native.names[int(np.flatnonzero(~np.isfinite(error))[0])]
         raise SimulatorFailed("nonfinite", Diagnostic("KC0602", f"the waveform of `{bad}` is not finite"))
-    return Attempt(max_step, len(time), error, theirs[-1], run.seconds, run.warnings), native.names, scale, native.method
+    drift = _at_instants(time, distance, until)
+    return (Attempt(max_step, len(time), error, theirs[-1], run.seconds, run.warnings, drift), native.names, scale or 1.0,
+            native.method)
+
+
+def _at_instants(time: np.ndarray, values: np.ndarray, until: float) -> np.ndarray:
+    """Rows of float64[points, names] at equal instants from 0 to `until`, between the points by straight lines."""
+    count = max(2, min(INSTANTS, MAX_SAMPLES // max(values.shape[1], 1)))
+    instants = np.linspace(0.0, until, count)
+    after = np.clip(np.searchsorted(time, instants), 1, len(time) - 1)
+    part = np.clip((instants - time[after - 1]) / np.maximum(time[after] - time[after - 1], 1e-300), 0.0, 1.0)[:, None]
+    return (1.0 - part) * values[after - 1] + part * values[after]

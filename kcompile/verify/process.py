@@ -34,14 +34,14 @@ def environment(folder: str, keep: Mapping[str, str] | None = None) -> dict[str,
     """What a simulator may see: no start-up files of the user, one thread, plain numbers."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SPICE_LIB_DIR", "SPICE_SCRIPTS")
             if name in os.environ}
-    return {**kept, "HOME": folder, "LC_ALL": "C", "OMP_NUM_THREADS": "1", **(keep or {})}
+    return {**kept, "HOME": folder, "LC_ALL": "C", "OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", **(keep or {})}
 
 
 def run_limited(command: Sequence[str], folder: str, *, timeout: float = TIMEOUT, memory: int = MEMORY, output: int = OUTPUT,
-                keep: Mapping[str, str] | None = None) -> Finished:
+                keep: Mapping[str, str] | None = None, code: str = "KC0701") -> Finished:
     """Run a program in a folder; timeout in seconds, memory and output (of each file) in bytes.
 
-    Raises `ToolMissing` KC0701 when it cannot be started.
+    Raises `ToolMissing` of a code when it cannot be started.
     """
 
     def limit() -> None:
@@ -56,13 +56,13 @@ def run_limited(command: Sequence[str], folder: str, *, timeout: float = TIMEOUT
             process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                        env=environment(folder, keep), start_new_session=True, preexec_fn=limit)
         except OSError as error:
-            raise ToolMissing(Diagnostic("KC0701", f"{printable(command[0], 200)} cannot be started: "
+            raise ToolMissing(Diagnostic(code, f"{printable(command[0], 200)} cannot be started: "
                                          f"{error.strerror}")) from error
-        code: int | None = None
+        status: int | None = None
         try:
-            code = process.wait(timeout=timeout)
+            status = process.wait(timeout=timeout)
         except subprocess.TimeoutExpired:
-            code = None
+            status = None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -70,4 +70,4 @@ def run_limited(command: Sequence[str], folder: str, *, timeout: float = TIMEOUT
     seconds = time.perf_counter() - started
     with log_path.open("rb") as log:
         text = log.read(MAX_LOG).decode("utf-8", "replace")
-    return Finished(code, text, seconds, timeout)
+    return Finished(status, text, seconds, timeout)

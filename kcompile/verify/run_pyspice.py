@@ -10,7 +10,6 @@ import ctypes.util
 import importlib.util
 import os
 import sys
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,9 @@ import numpy as np
 from kcompile.diagnostics import Diagnostic, ToolMissing
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
-from kcompile.lower.spice import Netlist, build_netlist
-from kcompile.verify.deck import Deck, audit, deck_of
+from kcompile.lower.frame import Netlist
+from kcompile.lower.spice import build_netlist
+from kcompile.verify.deck import Deck, audit, deck_of, written
 from kcompile.verify.judge import Run, judge
 from kcompile.verify.process import run_limited
 from kcompile.verify.rawfile import Raw
@@ -85,13 +85,13 @@ class PySpiceSimulator:
         _require()
         return f"PySpice {metadata.version('PySpice')}"
 
+    def lower(self, circuit: Circuit, options: BenchOptions) -> Netlist:
+        return build_netlist(circuit, options)
+
     def __call__(self, deck: Deck, netlist: Netlist, until: float) -> Run:
         _require()
-        audit(deck)
         library = find_library()
-        with tempfile.TemporaryDirectory(prefix="kcompile-") as folder:
-            for name, text in deck.files.items():
-                Path(folder, name).write_text(text, encoding="ascii")
+        with written(deck) as folder:
             command = [sys.executable, "-W", "ignore", "-m", "kcompile.verify.run_pyspice", deck.main]
             package = str(Path(__file__).parents[2])
             finished = run_limited(command, folder, keep={"NGSPICE_LIBRARY_PATH": library, "PYTHONPATH": package})

@@ -1,48 +1,81 @@
-"""A verification report as text: the runs, then the error of each waveform."""
+"""A verification as text: the runs, then the error of each waveform; the agreement of several tools as one table."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 
 from kcompile.units import format_engineering
-from kcompile.verify.compare import Report
+from kcompile.verify.compare import Agreement, Report
 
 MAX_SHOWN = 24
 """Waveforms shown, the worst ones of a large circuit; the JSON form has all."""
 
 
-def show_report(report: Report) -> str:
-    """Text of a report, without a line end."""
+def show_report(report: Report | Agreement) -> str:
+    """Text of a report or an agreement, without a line end."""
+    return _agreement(report) if isinstance(report, Agreement) else _report(report)
+
+
+def _report(report: Report) -> str:
+    heads = [f"step <= {format_engineering(attempt.max_step, 's')}" for attempt in report.attempts]
+    lines = [f"{report.circuit}: native against {report.tool}; errors relative to full scale, "
+             f"{format_engineering(report.full_scale, 'V')}"]
+    lines += [f"  native, {line}" for line in report.method]
+    lines += ["", *_table(report.names, heads, [attempt.error for attempt in report.attempts]), ""]
+    lines += _warnings(report)
+    # Where smaller steps bring nothing, the rest is not an error of steps, and a slope would say nothing.
+    order = f", observed order {report.order:.1f}" if report.order is not None and report.order >= 0.5 else ""
+    return "\n".join([*lines, _verdict(report.passed, report.attempts[-1].worst, report.tolerance) + order])
+
+
+def _agreement(agreement: Agreement) -> str:
+    reports = agreement.reports
+    first = reports[0]
+    tools = [report.tool for report in reports]
+    errors = [report.attempts[-1].error for report in reports]
+    apart = np.max([distance for _, _, distance in agreement.pairs], axis=0)
+    lines = [f"{first.circuit}: native against {', '.join(tools)}; errors relative to full scale, "
+             f"{format_engineering(first.full_scale, 'V')}"]
+    lines += [f"  native, {line}" for line in first.method]
+    lines += [f"  {report.tool}, steps <= {format_engineering(report.attempts[-1].max_step, 's')}" for report in reports]
+    lines += ["", *_table(first.names, [*tools, "worst pair"], [*errors, apart]), ""]
+    for report in reports:
+        lines += _warnings(report)
+    lines += [f"{one} and {other} differ by {distance.max(initial=0.0):.2e}" for one, other, distance in agreement.pairs]
+    worst = max(report.attempts[-1].worst for report in reports)
+    return "\n".join([*lines, _verdict(agreement.passed, worst, first.tolerance) + f" against each of {len(reports)} tools"])
+
+
+def _table(names: Sequence[str], heads: Sequence[str], columns: Sequence[np.ndarray]) -> list[str]:
+    """Lines of a table of the waveforms whose values in the last column are largest, and the worst of each column."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    runs = len(report.attempts)
-    shown = list(range(len(report.names)))
+    shown = list(range(len(names)))
     if len(shown) > MAX_SHOWN:
-        shown = sorted(np.argsort(-report.attempts[-1].error, kind="stable")[:MAX_SHOWN].tolist())
+        shown = sorted(np.argsort(-columns[-1], kind="stable")[:MAX_SHOWN].tolist())
     table = Table(box=None, pad_edge=False, header_style="")
     table.add_column("waveform", no_wrap=True)
-    for attempt in report.attempts:
-        table.add_column(f"step <= {format_engineering(attempt.max_step, 's')}", justify="right", no_wrap=True)
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
     for k in shown:
-        table.add_row(Text(report.names[k]), *(f"{attempt.error[k]:.2e}" for attempt in report.attempts))
-    table.add_row("worst", *(f"{attempt.worst:.2e}" for attempt in report.attempts))
+        table.add_row(Text(names[k]), *(f"{column[k]:.2e}" for column in columns))
+    table.add_row("worst", *(f"{column.max(initial=0.0):.2e}" for column in columns))
     out = io.StringIO()
-    Console(file=out, width=max(100, 24 * (runs + 2)), color_system=None).print(table)
-    lines = [f"{report.circuit}: native against {report.tool}; errors relative to full scale, "
-             f"{format_engineering(report.full_scale, 'V')}"]
-    lines += [f"  native, {line}" for line in report.method]
-    lines += ["", *(line.rstrip() for line in out.getvalue().splitlines())]
-    if len(shown) < len(report.names):
-        lines.append(f"... and {len(report.names) - len(shown):,} waveforms with smaller errors")
-    warnings = report.attempts[-1].warnings
-    lines += ["", *(f"{report.tool} says: {line}" for line in warnings[:5])] if warnings else [""]
-    # Where smaller steps bring nothing, the rest is not an error of steps, and a slope would say nothing.
-    order = f", observed order {report.order:.1f}" if report.order is not None and report.order >= 0.5 else ""
-    worst = report.attempts[-1].worst
-    verdict = "passed" if report.passed else "FAILED"
-    lines.append(f"{verdict}: {worst:.2e} {'<=' if report.passed else '>'} {report.tolerance:g}{order}")
-    return "\n".join(lines)
+    Console(file=out, width=max(100, 24 * (len(heads) + 2)), color_system=None).print(table)
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    if len(shown) < len(names):
+        lines.append(f"... and {len(names) - len(shown):,} waveforms with smaller errors")
+    return lines
+
+
+def _warnings(report: Report) -> list[str]:
+    return [f"{report.tool} says: {line}" for line in report.attempts[-1].warnings[:5]]
+
+
+def _verdict(passed: bool, worst: float, tolerance: float) -> str:
+    return f"{'passed' if passed else 'FAILED'}: {worst:.2e} {'<=' if passed else '>'} {tolerance:g}"

@@ -12,6 +12,7 @@ import pytest
 import kcompile as kc
 from kcompile.diagnostics import Diagnostic
 from kcompile.imports.netlist import import_netlist
+from kcompile.verify.compile_osdi import compile_osdi
 from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
 
@@ -69,15 +70,24 @@ def caught_import(tmp_path: Path, cards: str) -> list[Diagnostic]:
     """Diagnostics of the import of a netlist with some cards; `in` is driven, `out` has a capacitor."""
     (tmp_path / "model.cir").write_text(f"title\n{cards}\nVin in 0 1\nRin in out 1meg\nCload out 0 1p\n.end\n")
     return caught(import_netlist, tmp_path / "model.cir")
+def write_program(path: Path, script: str) -> str:
+    """Path of a program that is a script of the shell."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    os.chmod(path, 0o755)
+    return str(path)
+
+
+def compiled_with(tmp_path: Path, script: str) -> list[Diagnostic]:
+    """Diagnostics when openvaf-r is a script of the shell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KCOMPILE_OPENVAF", write_program(tmp_path / "openvaf-r", script))
+        return caught(compile_osdi, Deck("main.cir", {"main.cir": "* title\n", "laws.va": ""}), str(tmp_path))
 
 
 def with_fake_ngspice(tmp_path: Path, script: str, *, until: float = 1.0, timeout: float = 20.0) -> list[Diagnostic]:
     """Diagnostics of a run in which ngspice is a script of the shell; it runs in the folder of the deck."""
-    program = tmp_path / "ngspice"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    os.chmod(program, 0o755)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KCOMPILE_NGSPICE", str(program))
+        patch.setenv("KCOMPILE_NGSPICE", write_program(tmp_path / "ngspice", script))
         deck = Deck("main.cir", {"main.cir": "* title\n.end\n"})
         return caught(run_ngspice, deck, expected=["v(out)"], until=until, timeout=timeout)
 

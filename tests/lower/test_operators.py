@@ -1,4 +1,5 @@
-"""Every operator of the language at 200 points: native kernel and ngspice against references written here by hand.
+"""Every operator of the language at 200 points: native kernel, ngspice, and Verilog-A through OSDI in ngspice and VACASK,
+against references written here by hand.
 
 The references follow docs/language.md: where floating point overflows or is undefined, the meaning is fixed there.
 """
@@ -13,9 +14,13 @@ import pytest
 
 import kcompile as kc
 from kcompile.lower.columns import number
+from kcompile.lower.frame import Netlist
+from kcompile.lower.render import render
 from kcompile.lower.spice_law import law_subcircuit
-from kcompile.lower.spice_names import Namespace
+from kcompile.lower.spice_names import Namespace, NetlistNames
+from kcompile.lower.veriloga_law import LawModule, law_module
 from kcompile.sim.pack import law_kernels
+from kcompile.verify.compare import Simulator
 from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
 
@@ -116,6 +121,16 @@ circuit Top {{ node a, b, out; Capacitor(n, gnd) for n in a + b + out; Law(a, b,
     return next(m for m in circuit.models if m.name == "Law")
 
 
+def solved_by_newton(wanted: np.ndarray) -> np.ndarray:
+    """Which points can be solved: ngspice computes f(x0) - f'(x0) x0 + f'(x0) x, and gives up where one of these overflows."""
+    return np.abs(wanted) < 1e301
+
+
+def floor_of(name: str, a: np.ndarray) -> float | np.ndarray:
+    """What errors in ngspice are relative to at least: it rounds f at f'(x) x, which is 1e6 times f for sin(1e6)."""
+    return np.maximum(np.abs(a) * 4.5e-4, 1e-30) if name in ("sin", "cos") else 1e-12 if name in INEXACT else 1e-30
+
+
 def reference(law: Reference, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array([law(x, y) for x, y in zip(a.tolist(), b.tolist(), strict=True)])
 
@@ -146,8 +161,7 @@ def test_ngspice(name: str) -> None:
     expression, law = OPERATORS[name]
     a, b = points(huge=False)
     wanted = reference(law, a, b)
-    # ngspice computes f(x0) - f'(x0) x0 + f'(x0) x and gives up where one of these overflows: close to the largest float.
-    kept = np.abs(wanted) < 1e301
+    kept = solved_by_newton(wanted)
     a, b, wanted = a[kept], b[kept], wanted[kept]
     sub = law_subcircuit(model(expression), "top", False, Namespace())
     lines = ["* operators", f".subckt {sub.name} {' '.join(sub.ports)}"]
@@ -160,6 +174,82 @@ def test_ngspice(name: str) -> None:
     lines += [".options reltol=1e-6 abstol=1e-15 vntol=1e-12 gmin=1e-280 noopiter klu", ".tran 1e-3 2e-3 0 1e-3 uic"]
     lines += [f".save {' '.join(vectors[k : k + 8])}" for k in range(0, len(vectors), 8)]
     run = run_ngspice(Deck("top_tb.cir", {"top_tb.cir": "\n".join([*lines, ".end", ""])}), expected=vectors, until=2e-3)
-    # A source is linear in each step of Newton's method: f is rounded at f' x, 1e6 times itself for sin(1e6).
-    floor = np.maximum(np.abs(a) * 4.5e-4, 1e-30) if name in ("sin", "cos") else 1e-12 if name in INEXACT else 1e-30
-    assert_close(run.raw.columns(vectors)[-1], wanted, a, b, floor)
+    assert_close(run.raw.columns(vectors)[-1], wanted, a, b, floor_of(name, a))
+
+
+# ---- Verilog-A: all operators in one file, at all points in one run ------------------------------------------------------
+
+LOAD = "use std.passive: Capacitor, Conductance; circuit Top { node n; Capacitor(n, gnd); Conductance(n, gnd); }"
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict[str, LawModule]:
+    """Module of each operator, and one that turns its current into a voltage."""
+    space = Namespace()
+    made = {name: law_module(model(expression), "op", False, space) for name, (expression, _) in OPERATORS.items()}
+    load = next(m for m in kc.compile(kc.Source("load.kc", LOAD)).models if m.name == "Conductance")
+    return {**made, "": law_module(load, "load", False, space)}
+
+
+def run(simulator: Simulator, modules: dict[str, LawModule], ending: str, lines: list[str],
+        outputs: dict[str, tuple[str, ...]]) -> dict[str, np.ndarray]:
+    """Values of each operator's outputs, in a deck of these lines."""
+    laws = render("veriloga/laws.va.j2", {"source_name": "operators", "modules": list(modules.values())})
+    bench = f"operators_tb.{ending}"
+    every = tuple(vector for each in outputs.values() for vector in each)
+    netlist = Netlist((), every, (), NetlistNames(kc.compile(kc.Source("load.kc", LOAD))))
+    found = simulator(Deck(bench, {bench: "\n".join([*lines, ""]), "operators.va": laws}), netlist, 2e-3).raw
+    return {name: found.columns(vectors)[-1] for name, vectors in outputs.items()}
+
+
+@pytest.fixture(scope="module")
+def in_osdi(osdi: Simulator, modules: dict[str, LawModule]) -> dict[str, np.ndarray]:
+    """Value of each operator at its points, as the current of a module into 1 Ohm."""
+    a, b = points(huge=False)
+    lines = ["* operators", ".control", "pre_osdi operators.osdi", ".endc"]
+    lines += [f".model {module.name} {module.name}" for module in modules.values()]
+    lines += [f"Va{i} a{i} 0 {number(a[i])}\nVb{i} b{i} 0 {number(b[i])}" for i in range(len(a))]
+    outputs: dict[str, tuple[str, ...]] = {}
+    for k, (name, (_, law)) in enumerate(OPERATORS.items()):
+        kept = np.flatnonzero(solved_by_newton(reference(law, a, b)))
+        lines += [f"Nx{k}_{i} a{i} b{i} o{k}_{i} {modules[name].name}\nRr{k}_{i} o{k}_{i} 0 1" for i in kept]
+        outputs[name] = tuple(f"v(o{k}_{i})" for i in kept)
+    every = [vector for each in outputs.values() for vector in each]
+    lines += [".options reltol=1e-6 abstol=1e-15 vntol=1e-12 klu", ".tran 1e-3 2e-3 0 1e-3"]
+    lines += [f".save {' '.join(every[k : k + 8])}" for k in range(0, len(every), 8)]
+    return run(osdi, modules, "cir", [*lines, ".end"], outputs)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_osdi(name: str, in_osdi: dict[str, np.ndarray]) -> None:
+    a, b = points(huge=False)
+    wanted = reference(OPERATORS[name][1], a, b)
+    kept = solved_by_newton(wanted)
+    assert_close(in_osdi[name], wanted[kept], a[kept], b[kept], floor_of(name, a[kept]))
+
+
+@pytest.fixture(scope="module")
+def in_vacask(vacask: Simulator, modules: dict[str, LawModule]) -> dict[str, np.ndarray]:
+    """The same in VACASK, into the conductance of another module."""
+    a, b = points(huge=False)
+    load = modules[""]
+    lines = ["// operators", "ground 0", 'load "operators.osdi"', "model vsource vsource"]
+    lines += [f"model {module.name} {module.name}" for module in modules.values()]
+    lines += [f"va{i} (a{i} 0) vsource dc={number(a[i])}\nvb{i} (b{i} 0) vsource dc={number(b[i])}" for i in range(len(a))]
+    outputs: dict[str, tuple[str, ...]] = {}
+    for k, (name, (_, law)) in enumerate(OPERATORS.items()):
+        kept = np.flatnonzero(solved_by_newton(reference(law, a, b)))
+        lines += [f"nx{k}_{i} (a{i} b{i} o{k}_{i}) {modules[name].name}\nnr{k}_{i} (o{k}_{i} 0) {load.name} g=1" for i in kept]
+        outputs[name] = tuple(f"o{k}_{i}" for i in kept)
+    lines += ["control", "abort always", "options reltol=1e-6 abstol=1e-15 vntol=1e-12 nr_residualcheck=0",
+              'analysis operators_tb tran step=1e-3 stop=2e-3 maxstep=1e-3 icmode="uic" ic={ }', "endc"]
+    return run(vacask, modules, "sim", lines, outputs)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_vacask(name: str, in_vacask: dict[str, np.ndarray]) -> None:
+    """VACASK solves for residuals, which lose nothing where a slope is large."""
+    a, b = points(huge=False)
+    wanted = reference(OPERATORS[name][1], a, b)
+    kept = solved_by_newton(wanted)
+    assert_close(in_vacask[name], wanted[kept], a[kept], b[kept], 1e-12 if name in INEXACT else 1e-30)

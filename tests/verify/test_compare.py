@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 import kcompile as kc
 from kcompile.cli import cli
-from kcompile.lower.spice import Netlist
+from kcompile.lower.base import BenchOptions
+from kcompile.lower.frame import Netlist
 from kcompile.verify.compare import Report, compare
 from kcompile.verify.deck import Deck
 from kcompile.verify.judge import Run
@@ -38,6 +39,9 @@ class Tampered:
 
     def version(self) -> str:
         return "tampered"
+
+    def lower(self, circuit: kc.Circuit, options: BenchOptions) -> Netlist:
+        return SIMULATOR.lower(circuit, options)
 
     def __call__(self, deck: Deck, netlist: Netlist, until: float) -> Run:
         files = {name: text.replace(self._old, self._new) for name, text in deck.files.items()}

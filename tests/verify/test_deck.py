@@ -200,6 +200,181 @@ R1 a b 1\r.control
 * comment\x1a""".split("\n")
 
 
+VERILOG = """`include "evil.va"
+`include "/etc/passwd"
+`include <evil.va>
+ `include "disciplines.vams"
+`define x evil
+`ifdef x
+`undef x
+`evil
+    $system("touch canary");
+    $fopen("canary");
+        $fwrite(1, "x");
+        $finish;
+        $error("x");
+        x = $fopen("canary");
+        x = $random;
+        x = $simparam("x", 1);
+        x = "text";
+        x = 1; $finish;
+        x = 1; // $finish
+        x = 1 /* $finish */;
+        x = 1'b1;
+        x = a[0];
+        x = {a, b};
+        x = V(a)#1;
+        X = 1.0;
+        I(a) <+ $vt;
+        I(a) <+ V(a); I(a) <+ 1.0;
+        I(a,b,c) <+ 1.0;
+        I(a) : V(a) == 0.0;
+        V(a) <+ 1.0;
+        I(a) <+ white_noise(1.0, "x");
+        I(a) <+ V(A);
+        I(a) <+ I(a);
+        while (1) x = 1.0;
+        forever x = 1.0;
+        repeat (9) x = 1.0;
+        if (x) x = 1.0;
+        for (x = 0; x < 9; x = x + 1) x = 1.0;
+        @(initial_step) x = 1.0;
+        begin : block
+    analog initial begin
+    analog function real f;
+    initial $finish;
+    always #1 x = 1;
+    integer x;
+    string x;
+    real X;
+    real x, y;
+    real x = 1.0;
+    parameter string x = "evil";
+    parameter real x = 1.0;
+    (* type="instance" *) parameter real x = $fopen("x");
+    (* type="instance" *) parameter real x = 1.0 exclude 2.0;
+    (* evil *) parameter real x = 1.0;
+    localparam real x = 1.0;
+    aliasparam x = y;
+    branch (a, b) c;
+    ground a;
+    evil #(.x(1)) e (a, b);
+module evil();
+module evil #(parameter x = 1) (a);
+module Evil(a);
+macromodule evil(a);
+endmodule // evil
+connectmodule evil(a);
+nature x;
+discipline x;
+paramset x y;
+/* comment */
+//comment
+// comment \\
+// `evil
+# 1 "evil.va"
+\x0b    real x;
+    real x;\r
+    real \u0445;
+// \u2028`include "evil.va"
+(* x *)
+;
+evil""".split("\n")
+
+VACASK = """postprocess("touch", "canary")
+  postprocess(PYTHON, "evil.py")
+embed "evil.py" <<<X
+>>>X
+include "/etc/passwd"
+include "../evil.sim"
+include "evil.sim"
+include "evil.sim" section=x
+include "evil.spice" lang=ngspice
+include evil.sim
+load "evil.osdi"
+load "/tmp/evil.osdi"
+load "../evil.osdi"
+load "evil.va"
+load 'evil.osdi'
+model evil vsource
+model vsource isource
+model resistor resistor
+model capacitor capacitor x=1
+global a
+ground 0 a
+ground a
+subckt evil
+subckt evil a b
+ends evil
+parameters x=1 y=2
+parameters x="evil"
+parameters x=$temp
+parameters x=evil()
+parameters x=1k
+section evil
+endsection
+control evil
+endc evil
+abort never
+abort except analysis
+options rawfile="ascii"
+options temp=27
+options tran_debug=1 evil="x"
+var x=1
+print x
+print "evil"
+alter instance("x") r=1
+sweep x instance="v" parameter="dc" from=0 to=1 step=0.1
+clear saves
+elaborate circuit("evil")
+save default
+save full
+save v(a)
+save v("a")
+save i('v1')
+save p('x', id)
+save v('a') v('b')
+analysis a op
+analysis a ac from=1 to=2
+analysis a tran step=1 stop=1
+analysis a tran step=1 stop=1 maxstep=1 icmode="op"
+analysis a tran step=1 stop=1 maxstep=1 icmode="uic" ic="evil"
+analysis a tran step=1 stop=1 maxstep=1 icmode="uic" ic={ "a", b }
+analysis a tran step=1 stop=1 maxstep=1 icmode="uic" ic={ "a", 1 } store="x"
+analysis ../a tran step=1 stop=1 maxstep=1 icmode="uic" ic={ "a", 1 }
+nx (a b) evil
+nx (a b) resistor r=1
+nx a b resistor
+vx (a b) vsource dc=1
+vx (a 0) isource dc=1
+vx (a 0) vsource dc=x
+vx (a 0) vsource type="pwl" file="evil"
+vx (a 0) vsource type="fm"
+vx (a 0) vsource type="dc" dc=1
+bx (a 0) v=1
+bx (a 0) expr=1 evaluation="$system(1);"
+xtop (a b) evil x="y"
+xevil (a b) evil
+@if x
+@else
+@end
+/* comment */
+//comment
+// comment \\
+nx (a \\
+"
+'
+`touch canary`
+$x
+evil
+\u2028control
+vx (a 0) vsource dc=1\r
+vx (\u0430 0) vsource dc=1""".split("\n")
+
+PLANTS = {".cir": COMMANDS, ".spice": COMMANDS, ".va": VERILOG, ".sim": VACASK}
+"""Lines that the compiler does not write, by the ending of a file."""
+
+
 def variants(line: str, rng: random.Random) -> str:
     """The line as somebody might hide it: case, blanks, a continuation, a neighbour."""
     match rng.randrange(6):
@@ -223,9 +398,9 @@ def planted() -> Iterator[tuple[int, str]]:
         yield k, variants(COMMANDS[k % len(COMMANDS)], rng)
 
 
-def deck(path: Path) -> Deck:
+def deck(path: Path, target: str = "spice", dialect: str = "ngspice") -> Deck:
     circuit = kc.compile(path)
-    return deck_of(circuit.name, kc.lower(circuit, until=circuit.duration or 1e-9))
+    return deck_of(circuit.name, kc.lower(circuit, target, dialect=dialect, until=circuit.duration or 1e-9))
 
 
 @pytest.fixture(scope="module")
@@ -233,9 +408,69 @@ def decks() -> list[Deck]:
     return [deck(path) for path in EXAMPLES if path.stem != "edges"]
 
 
+@pytest.fixture(scope="module")
+def module_decks() -> list[Deck]:
+    """Decks with Verilog-A modules, for ngspice and for VACASK."""
+    return [deck(path, "veriloga", dialect) for path in EXAMPLES if path.stem in ("low_pass", "lc_line", "max_cut")
+            for dialect in ("ngspice", "vacask")]
+
+
+@pytest.mark.parametrize(("target", "dialect"), [("spice", "ngspice"), ("veriloga", "ngspice"), ("veriloga", "vacask")])
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_decks_of_the_examples_pass(path: Path) -> None:
-    audit(deck(path))
+def test_decks_of_the_examples_pass(path: Path, target: str, dialect: str) -> None:
+    audit(deck(path, target, dialect))
+
+
+def closed(lines: list[str]) -> bool:
+    text = "".join(lines)
+    return all(text.count(a) == text.count(b) for a, b in ("()", "{}"))
+
+
+def test_a_line_planted_beside_modules_is_caught(module_decks: list[Deck]) -> None:
+    """Every line in every file; a transient without `uic` is what the deck of modules has itself."""
+    rng = random.Random(3)
+    missed, tried = [], 0
+    for one in module_decks:
+        for name, text in one.files.items():
+            lines = text.split("\n")
+            # Between the brackets of a statement of VACASK words are nodes, whatever they are elsewhere.
+            places = [at for at in range(1, len(lines)) if not lines[at].startswith("+") and closed(lines[:at])]
+            for line in PLANTS[Path(name).suffix]:
+                if line == ".tran 1e-9 1e-6 0 1e-9":
+                    continue
+                at = rng.choice(places)
+                changed = Deck(one.main, {**one.files, name: "\n".join([*lines[:at], line, *lines[at:]])})
+                tried += 1
+                try:
+                    audit(changed)
+                    missed.append((name, line))
+                except SimulatorFailed as failed:
+                    missed += [] if failed.diagnostics[0].code == "KC0709" else [(name, line)]
+    assert missed == []
+    assert tried > PLANTED
+
+
+def test_only_modules_of_the_deck_are_loaded(module_decks: list[Deck]) -> None:
+    one = next(d for d in module_decks if d.main.endswith(".cir"))
+    text = one.files[one.main]
+    assert text.count(".control") == 1
+    compiled = f"{one.main.removesuffix('_tb.cir')}.osdi"
+    for old, new in ((compiled, "evil.osdi"), (compiled, f"{compiled} evil.osdi"), (compiled, f"../{compiled}"),
+                     (compiled, f"{compiled}\nshell date"), ("pre_osdi", "osdi"), ("pre_osdi", "PRE_OSDI"),
+                     (".endc", ".endc extra"), (".control", ".control extra"),
+                     (".endc\n", "\n.endc\n"), (".control\n", ".control\nshell date\n")):
+        assert old in text
+        with pytest.raises(SimulatorFailed):
+            audit(Deck(one.main, {**one.files, one.main: text.replace(old, new, 1)}))
+    without = {name: text for name, text in one.files.items() if not name.endswith(".va")}
+    with pytest.raises(SimulatorFailed):
+        audit(Deck(one.main, without))
+
+
+def test_files_in_other_languages_are_refused(decks: list[Deck]) -> None:
+    for name in ("evil.py", "evil.scs", "evil", "disciplines.vams", "evil.osdi", "evil.CIR"):
+        with pytest.raises(SimulatorFailed):
+            audit(Deck(decks[0].main, {**decks[0].files, name: "* nothing\n"}))
 
 
 def test_a_planted_line_is_caught(decks: list[Deck]) -> None:
@@ -257,7 +492,8 @@ def test_a_planted_line_is_caught(decks: list[Deck]) -> None:
     assert missed == []
 
 
-@pytest.mark.parametrize("name", [".spiceinit", "../evil.cir", "/etc/evil", "a b.cir", "evil\n.cir", "", "~evil", "é.cir", "-r"])
+@pytest.mark.parametrize("name", [".spiceinit", ".vacaskrc.toml",
+                                  "../evil.cir", "/etc/evil", "a b.cir", "evil\n.cir", "", "~evil", "é.cir", "-r"])
 def test_names_of_files(decks: list[Deck], name: str) -> None:
     with pytest.raises(SimulatorFailed):
         audit(Deck(decks[0].main, {**decks[0].files, name: "* nothing\n"}))

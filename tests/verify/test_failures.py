@@ -13,12 +13,11 @@ import pytest
 
 import kcompile as kc
 from kcompile.diagnostics import SimulatorFailed, ToolMissing
-from kcompile.verify import run_ngspice as runner
 from kcompile.verify.deck import Deck
 from kcompile.verify.judge import judge
 from kcompile.verify.process import run_limited
 from kcompile.verify.rawfile import read_raw
-from kcompile.verify.run_ngspice import run_ngspice
+from kcompile.verify.run_ngspice import NGSPICE, run_ngspice
 
 DECK = Deck("main.cir", {"main.cir": "* title\n.end\n"})
 
@@ -193,7 +192,7 @@ quit
 .endc
 .end
 """)
-    finished = run_limited([runner.find_ngspice(), "-n", "-b", "main.cir"], str(tmp_path))
+    finished = run_limited([NGSPICE.find(), "-n", "-b", "main.cir"], str(tmp_path))
     assert finished.code == 0
     with pytest.raises(SimulatorFailed) as caught:
         judge(finished, tmp_path / "out.raw", read_raw, ["v(x)"], 1e-8, None)

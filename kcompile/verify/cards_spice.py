@@ -1,0 +1,88 @@
+"""The cards of a SPICE deck that the compiler writes, with those of an OSDI deck where it brings modules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from kcompile.verify.cards import NAME, NUMBER, PLAIN_FILE, UNKNOWN, Refused, compiled_name, modules_of, odd_lines
+
+_NODE = rf"(?:0|{NAME}(?:\.{NAME})*)"
+_EXPRESSION = r"[a-z0-9_.,+\-*/()<>=!?: ]+"
+_BRACED = rf"\{{{_EXPRESSION}\}}"
+_VALUE = rf"(?:{NUMBER}|{_BRACED})"
+_SOURCE = rf"(?:(?:dc )?{_VALUE}|(?:pulse|sin|pwl|exp)\((?:{NUMBER}[ ,]*)+\))"
+_OPTION = (rf"(?:reltol|abstol|vntol|chgtol|gmin|itl1|itl4|maxord|trtol|numdgt)={NUMBER}"
+           r"|method=(?:trap|gear)|noopiter|noacct|klu|sparse")
+
+_CARDS = [re.compile(pattern, re.ASCII) for pattern in (
+    rf"[rcl][a-z0-9_]+ {_NODE} {_NODE} {_VALUE}(?: ic={_VALUE})?",
+    rf"[ge][a-z0-9_]+ {_NODE} {_NODE} {_NODE} {_NODE} {_VALUE}",
+    rf"b[a-z0-9_]+ {_NODE} {_NODE} [iv]=(?:[a-z0-9_.,+\-*/()<>=!?: {{}}]+)",
+    rf"[vi][a-z0-9_]+ {_NODE} {_NODE} {_SOURCE}",
+    rf"x[a-z0-9_]+(?: {_NODE})+(?: params:(?: {NAME}={_VALUE})+)?",
+    rf"\.subckt {NAME}(?: {_NODE})*(?: params:(?: {NAME}={_VALUE})+)?",
+    rf"\.ends(?: {NAME})?",
+    rf"\.param(?: {NAME}={_VALUE})+",
+    rf"\.ic v\({_NODE}\)={_VALUE}",
+    rf"\.options?(?: (?:{_OPTION}))+",
+    rf"\.tran {NUMBER} {NUMBER} {NUMBER} {NUMBER} uic",
+    rf"\.save(?: v\({_NODE}\))+",
+    r"\.end",
+)]
+_OSDI_CARDS = [re.compile(pattern, re.ASCII) for pattern in (
+    rf"n[a-z0-9_]+(?: {_NODE})+ (?P<module>{NAME})(?: {NAME}={_VALUE})*",
+    rf"\.model (?P<module>{NAME}) (?P=module)",
+    rf"\.tran {NUMBER} {NUMBER} {NUMBER} {NUMBER}",
+)]
+_INCLUDE = re.compile(rf"\.include ({PLAIN_FILE})", re.ASCII)
+
+
+def check(name: str, text: str, main: str, files: Mapping[str, str]) -> Iterator[Refused]:
+    """Cards that the compiler does not write, with the first first."""
+    yield from odd_lines(text)
+    if name == main:
+        if not text.startswith("* "):  # `*ng_script` would make it a list of commands
+            yield Refused(1, text.split("\n", 1)[0], "must be a comment, the title")
+        text = _without_loads(text, files)
+    modules = modules_of(files)
+    for line, card in _cards(text):
+        if not card:
+            yield Refused(line, text.split("\n")[line - 1], "continues nothing")
+        elif include := _INCLUDE.fullmatch(card):
+            if include[1] not in files:
+                yield Refused(line, card, "includes a file that is not part of the deck")
+        elif not _is_known(re.sub(r" +", " ", card.strip().lower()), modules):
+            yield Refused(line, card, UNKNOWN)
+
+
+def _is_known(card: str, modules: frozenset[str]) -> bool:
+    if not card or any(pattern.fullmatch(card) for pattern in _CARDS):
+        return True
+    found = next((match for pattern in _OSDI_CARDS if (match := pattern.fullmatch(card))), None) if modules else None
+    return found is not None and found.groupdict().get("module", next(iter(modules))) in modules
+
+
+def _without_loads(text: str, files: Mapping[str, str]) -> str:
+    """The text with the blocks that load compiled modules of the deck, and say nothing else, as comments."""
+    for file in files:
+        if file.endswith(".va"):
+            block = f"\n.control\npre_osdi {compiled_name(file)}\n.endc\n"
+            text = text.replace(block, "\n*\n*\n*\n")
+    return text
+
+
+def _cards(text: str) -> Iterator[tuple[int, str]]:
+    """(line number, card) with continuation lines joined and comments dropped; a continuation of nothing is empty."""
+    held, at = "", 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.startswith("+"):
+            if not held:  # simulators continue the card before a comment or a blank line
+                yield number, ""
+            held += " " + line[1:].strip()
+            continue
+        if held:
+            yield at, held
+        held, at = ("" if line.startswith("*") else line.strip()), number
+    if held:
+        yield at, held

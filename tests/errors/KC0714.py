@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from case_support import LOW_PASS, caught, write_program
+
+import kcompile as kc
+from kcompile.diagnostics import Diagnostic
+
+
+def case(tmp_path: Path) -> list[Diagnostic]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KCOMPILE_OPENVAF", write_program(tmp_path / "openvaf-r", "exit 0"))
+        patch.setenv("KCOMPILE_VACASK", "/nowhere/vacask")
+        return caught(kc.verify, LOW_PASS, against="vacask", until=1e-9)
