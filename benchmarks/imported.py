@@ -27,8 +27,10 @@ from benchmarks.row import Row, table
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("KCOMPILE_DATA") or ROOT.parent / "shared" / "data")
 
-PASSES: tuple[str, ...] = ()
-"""Words that add passes to the compilation of the MNIST network."""
+EXACT_PASSES = ("canonicalize,dead-devices,dead-nodes,simplify,fold-constants,merge-parallel,range-analysis{samples=0},"
+                "scale{time=1 us,samples=0},outline,inline")
+PASSES = ("--passes", EXACT_PASSES)
+"""Words that add every exact pass to the compilation of the MNIST network."""
 
 SECONDS, BYTES = 60.0, 3e9
 SAMPLES, TIGHT = 100, 1e-5
@@ -105,7 +107,7 @@ def _mnist_cost() -> Iterator[Row]:
         measured = [run(words) for words in commands]
         written = sum(path.stat().st_size for path in Path(folder).iterdir())
     seconds, memory = sum(one[0] for one in measured), max(one[1] for one in measured)
-    yield Row("mnist: checkpoint to program to netlist, 460,136 devices" + ", passes" * bool(PASSES),
+    yield Row("mnist: checkpoint to program to netlist, 460,136 devices" + ", all exact passes",
               f"< {SECONDS:g} s, < {BYTES / 1e9:g} GB", f"{seconds:.1f} s, {memory / 1e9:.2f} GB, {written / 1e6:.0f} MB written",
               seconds < SECONDS and memory < BYTES)
 

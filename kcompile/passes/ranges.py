@@ -20,12 +20,12 @@ from kcompile.ir.structure import capacitance_matrix
 from kcompile.passes.error_bound import Box
 from kcompile.passes.liveness import ends_of, read_terminals
 
-MAX_ROUNDS = 24
-"""Times that the box of a node may grow, each time by half: bounds reach some thousand times where they began."""
+MAX_ROUNDS = 10
+"""Times that the box of a node may grow, each time to twice its width: bounds reach a thousand times where they began."""
 
-_GROWTH = 0.5
+_GROWTH = 1.0
 
-_HALVINGS = 8
+_HALVINGS = 9
 """Steps back from a bound that grew too far; each halves what it is too wide."""
 
 
@@ -227,6 +227,8 @@ def _reach(circuit: Circuit, start: Start, duration: float, lower: np.ndarray,
             slow[free] = start.lower[free] + down[free] / capacitance[free]
             fast[free] = start.upper[free] + up[free] / capacitance[free]
         slow[np.isnan(slow)], fast[np.isnan(fast)] = -np.inf, np.inf
+        if not np.isfinite(fast[free]).any() and not np.isfinite(slow[free]).any():
+            break
     return slow, fast
 
 

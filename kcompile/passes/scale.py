@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from kcompile.passes.scaling import Factors
 
 
+_LARGEST = 1e40
+"""Factors up to here leave room for the powers in which they occur."""
+
+
 @dataclass(frozen=True, eq=False)
 class Certificate:
     """factors: from the old units to the new; ranges: of the old circuit, which the factors were chosen from.
@@ -98,8 +102,13 @@ class Scale(Pass):
         for name, wanted, found in (("swing", self.swing, volts), ("current", self.current, amperes)):
             if wanted is not None and not 0 < found < np.inf:
                 self.refuse(f"cannot reach a {name}: the largest one of the circuit is {found:g}")
-        return Factors(*(1.0 if wanted is None else wanted / found for wanted, found in (
-            (self.swing, volts), (self.current, amperes), (self.time, seconds))))
+        factors = [1.0 if wanted is None else wanted / found for wanted, found in (
+            (self.swing, volts), (self.current, amperes), (self.time, seconds))]
+        for unit, factor in zip(("V", "A", "s"), factors, strict=True):
+            if not 1 / _LARGEST <= factor <= _LARGEST:
+                self.refuse(f"would make {factor:.3g} {unit} of 1 {unit}, and values leave the range of numbers",
+                            "the circuit reaches values that no network has; range-analysis shows where")
+        return Factors(*factors)
 
     def _head_room(self, before: Circuit, after: Circuit, ranges: Ranges, factors: Factors) -> dict[str, float]:
         from kcompile.ir.structure import capacitances, grounded

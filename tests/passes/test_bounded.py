@@ -267,3 +267,11 @@ def test_scale_refuses(options: dict[str, float]) -> None:
 def test_a_circuit_at_rest_has_no_swing_to_scale() -> None:
     with pytest.raises(kc.UsageError, match="the largest one of the circuit is 0"):
         Scale(swing=1.0).apply(compiled("circuit T { node a; Capacitor(a, gnd); }"), PassLog())
+
+
+def test_a_circuit_of_absurd_currents_is_refused_rather_than_scaled_to_nothing() -> None:
+    """Found by 500 generated programs: the default of a capacitance became 0 F."""
+    circuit = compiled("""device Huge(p) { param k: current = 1 A; I(p) <+ k * exp(V(p) / 1 mV); }
+        circuit T { node a; Capacitor(a, gnd); Huge(a); input a; }""", inputs=[0.7])
+    with pytest.raises(kc.UsageError, match="KC0803"):
+        Scale(current=1e-6, until=1e-320, samples=0).apply(circuit, PassLog())
