@@ -59,7 +59,7 @@ _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=T
 
 @cli.command()
 @takes_request
-@click.option("--target", default="spice", show_default=True, metavar="spice|ir", help="What to write.")
+@click.option("--target", default="spice", show_default=True, metavar="spice|ir|json|python|dot|svg", help="What to write.")
 @click.option("--dialect", default="", metavar="ngspice|xyce", help="Spelling of the netlist.")
 @click.option("-o", "--out", "folder", metavar="DIR", help="Folder of the files.  [default: .; ir is printed]")
 @click.option("--check", "check_after", is_flag=True, help="Verify the netlist in ngspice as well.")
