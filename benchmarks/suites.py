@@ -18,8 +18,11 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS, MUTANTS = 2000, 5000
 
 SUITES = {
-    "operators: native and ngspice against references, 1e-12": "tests/lower/test_operators.py",
+    "operators: native, ngspice, OSDI, VACASK against references, 1e-12 (C3)": "tests/lower/test_operators.py",
     "emitted netlists re-read by an independent reader (C9)": "tests/lower/test_reread.py",
+    "netlists of Verilog-A modules re-read (C9)": "tests/lower/test_reread_modules.py",
+    "Verilog-A modules understood by ADMS": "tests/lower/test_adms.py",
+    "three-way agreement of small circuits, 1e-5 (C6)": "tests/verify/test_three_way.py",
     "simulator failures told apart (B6)": "tests/verify/test_failures.py",
     "bombs refused or taken in 1 s and 500 MB (B3)": "tests/property/test_bombs.py",
     "hostile texts in every slot: no canary (S2)": "tests/property/test_injection.py",
