@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= $(shell nproc)
 
-.PHONY: demo picture test lint figures golden torch ngspice clean
+.PHONY: demo picture test lint figures golden torch ngspice adms clean
 
 demo: $(READY) ngspice            ## compile a network that finds edges, run it in both simulators, write the picture
 	$(BIN)/python examples/photograph.py --out out
@@ -17,14 +17,14 @@ picture: demo                     ## the picture of the README
 	mkdir -p docs/figures
 	cp out/edges.png docs/figures/edges.png
 
-test: $(READY) torch ngspice lint       ## everything that continuous integration checks
+test: $(READY) torch ngspice adms lint       ## everything that continuous integration checks
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --level error
 
-figures: $(READY) torch ngspice       ## the long measurements, written to docs/figures.md
+figures: $(READY) torch ngspice adms       ## the long measurements, written to docs/figures.md
 	$(BIN)/python -m benchmarks.figures --write docs/figures.md
 
 golden: $(READY)                  ## rewrite the expected texts; read the difference before committing it
@@ -36,6 +36,9 @@ torch: $(READY)
 ngspice:
 	@sh .ci/install-ngspice
 	@sh .ci/install-linker
+
+adms:
+	@sh .ci/install-adms
 
 $(READY): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || { sh .ci/install-python && $(PYTHON) -m venv $(VENV); }

@@ -10,14 +10,17 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import agreement, imported, scale, startup, suites
+from benchmarks import agreement, imported, outline, scale, startup, suites, three_way, validation
 from benchmarks.row import Row, table
 from kcompile.files import write_files
+from kcompile.verify.compile_osdi import probe_openvaf
 from kcompile.verify.run_ngspice import probe_ngspice
+from kcompile.verify.run_vacask import probe_vacask
 
 # Large programs come first: a child's peak memory counts that of the process it was forked from.
 SECTIONS = (("Large programs", scale), ("Imported networks", imported), ("Command line", startup),
-            ("Agreement with ngspice", agreement), ("Robustness", suites))
+            ("Passes: translation validation", validation), ("Passes: repeated structure", outline),
+            ("Agreement with ngspice", agreement), ("Three ways: ngspice, OSDI, VACASK", three_way), ("Robustness", suites))
 
 
 def machine() -> str:
@@ -26,7 +29,8 @@ def machine() -> str:
     model = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("kcompile", "numpy", "scipy", "sympy", "lark"))
     return (f"{os.cpu_count()} cores of {model[1] if model else platform.processor() or 'an unnamed processor'}, "
-            f"Python {platform.python_version()}, {versions}, ngspice {probe_ngspice().version}.")
+            f"Python {platform.python_version()}, {versions}, ngspice {probe_ngspice().version}, "
+            f"openvaf-r {probe_openvaf()[0]}, VACASK {probe_vacask()[0]}.")
 
 
 def main() -> int:

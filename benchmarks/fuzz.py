@@ -31,6 +31,8 @@ EXAMPLES = [path.read_text() for path in sorted((Path(__file__).parents[1] / "ex
 BASES = 500
 """Generated programs that are mutated; more would only cost time."""
 SECONDS = 1.0
+MODULES = ("ngspice", "vacask", "spectre")
+"""Dialects of `veriloga`; they share all but the spelling, so each program goes through one of them."""
 
 
 @dataclass
@@ -60,11 +62,11 @@ def through_everything(text: str) -> bool:
         circuit = kc.compile(source, top=top.name.id)
         [canonical] = kc.lower(circuit, "ir")
         _reads_back(canonical.text)
-        for dialect in ("ngspice", "xyce"):
-            artifacts = kc.lower(circuit, "spice", dialect=dialect, until=circuit.duration or 1.0)
+        for target, dialect in (("spice", "ngspice"), ("spice", "xyce"), ("veriloga", MODULES[len(text) % len(MODULES)])):
+            artifacts = kc.lower(circuit, target, dialect=dialect, until=circuit.duration or 1.0)
             if not all(artifact.text.isascii() for artifact in artifacts):
-                raise AssertionError(f"{dialect}: a file that is not ASCII")
-            if dialect == "ngspice":
+                raise AssertionError(f"{target}, {dialect}: a file that is not ASCII")
+            if dialect in ("ngspice", "vacask"):
                 audit(deck_of(circuit.name, artifacts))
     return True
 

@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS, MUTANTS = 2000, 5000
 
 SUITES = {
-    "operators: native and ngspice against references, 1e-12": "tests/lower/test_operators.py",
+    "operators: native, ngspice, OSDI, VACASK against references, 1e-12 (C3)": "tests/lower/test_operators.py",
+    "netlists of Verilog-A modules re-read (C9)": "tests/lower/test_reread_modules.py",
+    "Verilog-A modules understood by ADMS": "tests/lower/test_adms.py",
+    "three-way agreement of small circuits, 1e-5 (C6)": "tests/verify/test_three_way.py",
     "emitted netlists imported again: same graph, values, right-hand sides to 1e-12 (C9)": "tests/lower/test_reread.py",
     "imported netlists against ngspice on the originals, 1e-5": "tests/imports/test_against_ngspice.py",
     "expressions of netlists against ngspice": "tests/imports/test_spice_expr.py",
@@ -29,6 +32,8 @@ SUITES = {
     "hostile texts in every slot: no canary (S2)": "tests/property/test_injection.py",
     "planted cards caught by the audit (S4)": "tests/verify/test_deck.py",
     "planted corruptions caught by the verifier": "tests/ir/test_verify.py",
+    "planted corruptions caught at the pass that made them (C2)": "tests/passes/test_corruptions.py",
+    "bounds of laws hold every value": "tests/ir/test_bounds.py",
     "guards of source and architecture (S1)": "tests/test_architecture.py",
 }
 """What a file of tests shows, and the file."""

@@ -12,6 +12,9 @@ from kcompile.sim.waveform import smooth_pieces
 GAP = 1e-9
 """Part of a period by which the edges of a pulse that fills it are shortened: VACASK wants a rest."""
 
+EDGE_PART = 0.02
+"""Largest part of the edge of a gate in one step; a quarter, as VACASK does by itself, loses charge at every slice."""
+
 SLOWEST = 1e-30
 """Hertz: a sine of frequency 0, which VACASK refuses."""
 
@@ -36,12 +39,11 @@ class VacaskLanguage:
     def settings(self, frame: Frame) -> dict[str, str]:
         """First step of all, and the part of the time between two corners that one step may take.
 
-        A step after a corner is one of Euler's method, so it is a tenth of the others where a corner is near the next one;
-        a quarter is what VACASK does by itself.
+        A step after a corner is one of Euler's method, so it is a tenth of the others where a corner is near the next one.
         """
         pieces = smooth_pieces(frame.circuit, frame.until)
-        part = frame.step * max(0.1 / pieces.min(), 1.0 / pieces.max()) if len(pieces) > 1 else 0.25
-        return {"first": number(frame.step / 100), "part": number(min(part, 0.25))}
+        part = frame.step * max(0.1 / pieces.min(), 1.0 / pieces.max()) if len(pieces) > 1 else EDGE_PART
+        return {"first": number(frame.step / 100), "part": number(min(part, EDGE_PART))}
 
 
 LANGUAGE = VacaskLanguage()

@@ -18,6 +18,7 @@ from kcompile.verify.process import Finished
 from kcompile.verify.rawfile import Raw
 
 _DIVERGED = re.compile(r"timestep too small|singular matrix|no convergence|not converge|failed to converge|gmin stepping failed|"
+                       r"(?:nan|inf) found in|"
                        r"iteration limit reached|doAnalyses:.*(?:aborted|too small)", re.IGNORECASE)
 _REFUSED = re.compile(r"^\s*(?:error|fatal)|unknown subckt|syntax error|undefined parameter|cannot find|could not find|"
                       r"no such |can't find|expression err|formula\(\) error|unable to find", re.IGNORECASE | re.MULTILINE)
@@ -25,6 +26,9 @@ _NO_ELEMENT = re.compile(r"needed element doesn't exist in the matrix", re.IGNOR
 """KLU's word for an .ic of a node without an entry of its own; ngspice goes on to call it a lack of memory."""
 _MEMORY = re.compile(r"out of memory|malloc|can't allocate|cannot allocate|memory allocation", re.IGNORECASE)
 _DISK = re.compile(r"no space left|file too large|write error|fwrite|error writing", re.IGNORECASE)
+_TELLING = re.compile(r"error|fatal|warning|singular|too small|converge|unknown\b(?!\.)|trouble|not found|found in|"
+                      r"out of range|aborted", re.IGNORECASE)
+"""Lines of a log that are shown; `vacask unknown.` is the name of a program."""
 _WARNING = re.compile(r"^\s*warning", re.IGNORECASE)
 
 
@@ -92,8 +96,7 @@ def _failure(kind: str, code: str, message: str, notes: tuple[str, ...], hint: s
 def _notes(log: str, places: Places | None) -> tuple[str, ...]:
     """The lines of a log that say what went wrong, each with the source line of the names in it."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"error|fatal|warning|singular|too small|converge|unknown|trouble", line,
-                                                   re.IGNORECASE)]
+    telling = [line for line in lines if _TELLING.search(line)]
     notes = []
     for line in (telling or lines)[-6:]:
         note = printable(line)

@@ -95,6 +95,9 @@ def test_a_good_run_with_warnings_hands_them_on(fake) -> None:
     ("disk", "KC0708", "kill -XFSZ $$", None),
     ("memory", "KC0704", "echo 'Fatal error: out of memory'; exit 1", None),
     ("memory", "KC0704", "echo 'malloc: Internal Error: can not allocate 10 bytes'; kill -ABRT $$", None),
+    ("deck", "KC0710", "echo 'Warning: The needed element doesn'\"'\"'t exist in the matrix'; "
+     "echo 'doAnalyses: out of memory'; exit 1", None),
+    ("deck", "KC0710", "exit 1", None),
     ("deck", "KC0710", "echo 'Error: unknown subckt: xtop a b rc'; exit 1", None),
     ("deck", "KC0710", "echo 'Error on line 3: cannot find model'; exit 0", GOOD),
     ("deck", "KC0710", "exit 1", GOOD),
@@ -176,6 +179,23 @@ def test_ngspice_without_room_for_its_waveforms() -> None:
     with pytest.raises(SimulatorFailed) as caught:
         run_source(failing("Conductance(x, gnd);"), 1e-6, output=4096)
     assert caught.value.kind == "disk"
+
+
+def test_an_ic_that_klu_cannot_take_is_no_lack_of_memory() -> None:
+    """ngspice itself: the node `vin` has no entry of its own in the matrix."""
+    deck = Deck("main.cir", {"main.cir": """* refused
+Vin vin 0 DC 1
+B0 0 x i=1e-3*v(vin)
+C0 x 0 1e-9
+.ic v(vin)=1
+.options klu
+.tran 1e-9 1e-8 0 1e-9 uic
+.end
+"""})
+    with pytest.raises(SimulatorFailed) as caught:
+        run_ngspice(deck, expected=["v(x)"], until=1e-8)
+    assert (caught.value.kind, caught.value.diagnostics[0].code) == ("deck", "KC0710")
+    assert any("needed element" in note for note in caught.value.diagnostics[0].notes)
 
 
 def test_an_aborted_transient_that_exits_with_0_is_no_success(tmp_path: Path) -> None:
