@@ -18,7 +18,7 @@ from kcompile.ir.circuit import Circuit, InstanceTable
 from kcompile.ir.structure import table_capacitances
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.columns import Cells, format_column, format_rows, number
-from kcompile.lower.frame import NEVER, Frame, Netlist, Source
+from kcompile.lower.frame import Frame, Netlist, Source
 from kcompile.lower.render import Card, render
 from kcompile.lower.spice_law import Element, LawSubcircuit, free_parameter, law_subcircuit, native_element
 from kcompile.lower.spice_names import Namespace, plain
@@ -164,7 +164,7 @@ class _NetlistBuilder:
 
 def source_card(source: Source) -> str:
     """V card with every field of the source function written out."""
-    values = [NEVER if not np.isfinite(v) else float(v) for v in source.row]
+    values = source.finite.tolist()
     if source.kind == "pwl" and values[0] > 0:
         values = [0.0, values[1], *values]
     texts = " ".join(number(v) for v in values)
