@@ -127,7 +127,8 @@ def compile(model: str, until: str | None, inputs: str | None, settings: tuple[s
     """Compile a model; this is the command when none is named.
 
     Writes TOP.spice (a subcircuit), TOP_tb.cir (a test bench that runs it), TOP.map.json (netlist names to source) and
-    TOP.manifest.json. `--target ir` prints the canonical text.
+    TOP.manifest.json. `--target veriloga` writes TOP.va (a module for each law) as well; `--target ir` prints the canonical
+    text.
     """
     from kcompile.files import manifest, write_files
     from kcompile.registry import pick
