@@ -78,7 +78,8 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, che
     """Compile a model; this is the command when none is named.
 
     Writes TOP.spice (a subcircuit), TOP_tb.cir (a test bench that runs it), TOP.map.json (netlist names to source) and
-    TOP.manifest.json. `--target ir` prints the canonical text. `kcompile passes` lists the passes.
+    TOP.manifest.json. `--target veriloga` writes TOP.va (a module for each law) as well; `--target ir` prints the canonical
+    text. `kcompile passes` lists the passes.
     """
     from kcompile.files import manifest, write_files
     from kcompile.registry import pick

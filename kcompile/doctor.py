@@ -30,6 +30,7 @@ _TOOLS = {"ngspice": _ngspice, "openvaf-r": probe_openvaf, "VACASK": probe_vacas
 def examine(version: str) -> str:
     """Table of tools and packages as text."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="")
@@ -40,7 +41,7 @@ def examine(version: str) -> str:
         try:
             table.add_row(name, *probe())
         except ToolMissing as missing:
-            table.add_row(name, "no", missing.diagnostics[0].hint)
+            table.add_row(name, "no", escape(missing.diagnostics[0].hint))
     for name, extra in PACKAGES.items():
         try:
             table.add_row(name, metadata.version(name), "")

@@ -475,6 +475,11 @@ def test_doctor(kcompile_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         assert word in done.out
     monkeypatch.setenv("KCOMPILE_NGSPICE", "no-such-program")
     assert re.search(r"ngspice +no +Debian 12: .*backports", kcompile_run("doctor").out)
+    monkeypatch.setenv("KCOMPILE_OPENVAF", "/nowhere/openvaf-r")
+    monkeypatch.setenv("KCOMPILE_VACASK", "/nowhere/vacask")
+    told = kcompile_run("doctor").out
+    for name in ("openvaf-r", "VACASK"):
+        assert re.search(rf"{name} +no +pip install 'kcompile\[verilog\]'", told)
 
 
 def test_view(kcompile_run: Run) -> None:

@@ -134,6 +134,21 @@ def run(command: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def missing_simulators(page: Path) -> list[str]:
+    """Names of simulators that a page verifies against and that are not installed."""
+    from kcompile.diagnostics import ToolMissing
+    from kcompile.registry import find
+
+    named = {name for block in blocks(page) for found in re.findall(r"--against (\S+)", block.text) for name in found.split(",")}
+    missing = []
+    for name in sorted(named):
+        try:
+            find("kcompile.verify", "SIMULATOR")[name].version()
+        except ToolMissing:
+            missing.append(name)
+    return missing
+
+
 def needs_ngspice(block: Block) -> bool:
     return any(word in block.text for word in ("kcompile verify", " --check", "kcompile doctor", "kc.verify")) \
         and block.language in ("console", "pycon")
@@ -149,6 +164,8 @@ def test_transcripts(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             pytest.importorskip(package, reason=f"{package} is not installed")
     if shutil.which("ngspice") is None and any(map(needs_ngspice, blocks(page))):
         pytest.skip("ngspice is not installed")
+    if missing := missing_simulators(page):
+        pytest.skip(f"not installed: {', '.join(missing)}")
     session: dict[str, object] = {}
     for block in blocks(page):
         if block.file:

@@ -30,6 +30,9 @@ lost is of second order."""
 NEVER = 1e30
 """Seconds: width and period of a pulse that does not end."""
 
+SLOWEST = 1e-30
+"""Hertz: a sine of frequency 0. ngspice takes the inverse of the simulated time for 0, VACASK refuses it."""
+
 
 @dataclass(frozen=True)
 class Netlist:
@@ -51,6 +54,14 @@ class Source:
     node: str
     kind: str
     row: np.ndarray
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Arguments in the order of SPICE, finite and above what simulators replace by values of their own."""
+        values = np.where(np.isfinite(self.row), self.row, NEVER)
+        if self.kind == "sin":
+            values[2] = max(values[2], SLOWEST)
+        return values
 
 
 class Frame:

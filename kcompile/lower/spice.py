@@ -19,7 +19,7 @@ from kcompile.ir.circuit import Circuit, InstanceTable
 from kcompile.ir.structure import table_capacitances
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.columns import Cells, format_column, format_rows, number
-from kcompile.lower.frame import NEVER, Frame, Netlist, Source
+from kcompile.lower.frame import Frame, Netlist, Source
 from kcompile.lower.render import Card, render
 from kcompile.lower.spice_blocks import BlockView, BlockWriter
 from kcompile.lower.spice_law import Element, LawSubcircuit, free_parameter, law_subcircuit, native_element
@@ -210,7 +210,7 @@ class _NetlistBuilder:
 
 def source_card(source: Source) -> str:
     """V card with every field of the source function written out."""
-    values = [NEVER if not np.isfinite(v) else float(v) for v in source.row]
+    values = source.finite.tolist()
     if source.kind in _READ_AS_LEFT_OUT:
         place, least = _READ_AS_LEFT_OUT[source.kind]
         values[place] = values[place] or least

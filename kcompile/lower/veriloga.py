@@ -139,13 +139,16 @@ class _ModulesBuilder:
 
     def _state_nodes(self, table: InstanceTable) -> list[np.ndarray]:
         """Nodes of the inner states of a bank, a column per state."""
+        states = table.model.states
+        if not states:
+            return []
         from kcompile.sim.kernel import make_kernel
 
-        base, states = self._frame.names.tables[id(table)], table.model.states
+        base = self._frame.names.tables[id(table)]
         columns = [self._frame.fresh(table, f"s_{base}_{state.name}") for state in states]
         kernel = make_kernel(table.model.law.initials, table.params).prepare(table.params)
         values = [np.broadcast_to(value, (table.count,)) for value in kernel({})]
-        if states:  # by instance, then by state, as everywhere
-            rows = (np.stack(each, axis=1).ravel().tolist() for each in (columns, values))
-            self._states += zip(*rows, strict=True)
+        # By instance, then by state, as everywhere.
+        rows = (np.stack(each, axis=1).ravel().tolist() for each in (columns, values))
+        self._states += zip(*rows, strict=True)
         return columns

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from kcompile.lower.columns import number
-from kcompile.lower.frame import NEVER, Frame, Source
+from kcompile.lower.frame import Frame, Source
 from kcompile.lower.veriloga_law import LawModule
 
 _TYPES = {"dc": "dc", "pulse": "pulse", "sin": "sine", "exp": "exp", "pwl": "pwl"}
@@ -32,7 +30,7 @@ class SpectreLanguage:
         return f"n{name} ({' '.join(['%s'] * len(module.ports))}) {module.name}{''.join(params)}"
 
     def source(self, source: Source) -> str:
-        values = [number(v if np.isfinite(v) else NEVER) for v in source.row]
+        values = [number(value) for value in source.finite]
         if source.kind == "pwl":
             arguments = f"wave=[{' '.join(values)}]"
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kcompile.lower.columns import number
-from kcompile.lower.frame import NEVER, Frame, Source
+from kcompile.lower.frame import NEVER, SLOWEST, Frame, Source
 from kcompile.lower.veriloga_law import LawModule
 from kcompile.sim.waveform import smooth_pieces
 
@@ -14,9 +14,6 @@ GAP = 1e-9
 
 EDGE_PART = 0.02
 """Largest part of the edge of a gate in one step; a quarter, as VACASK does by itself, loses charge at every slice."""
-
-SLOWEST = 1e-30
-"""Hertz: a sine of frequency 0, which VACASK refuses."""
 
 
 class VacaskLanguage:

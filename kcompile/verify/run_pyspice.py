@@ -96,7 +96,7 @@ class PySpiceSimulator:
             package = str(Path(__file__).parents[2])
             finished = run_limited(command, folder, keep={"NGSPICE_LIBRARY_PATH": library, "PYTHONPATH": package})
             vectors = [name.lower() for name in (*netlist.nodes, *netlist.states)]
-            return judge(finished, Path(folder, "out.npz"), _read, vectors, until, netlist.names.place)
+            return judge(finished, Path(folder, "out.npz"), _read, vectors, until, netlist.names.place, "PySpice")
 
 
 SIMULATOR = PySpiceSimulator()

@@ -158,6 +158,13 @@ def test_a_pulse_with_a_rise() -> None:
     assert report.passed
 
 
+def test_a_sine_of_frequency_0() -> None:
+    """ngspice takes 1/until for a frequency of 0."""
+    report = verified("""node vin, x; drive vin = sin(0.5 V, 1 V, 0 Hz, phase = 30); Resistor(vin, x); Capacitor(x, gnd);""",
+                      5e-9, tolerance=1e-5)
+    assert report.passed
+
+
 def test_inner_states_start_at_their_values() -> None:
     head = HEAD + """device Coil(p, n) {
         param i0: current = 1 mA;
