@@ -59,8 +59,8 @@ def check(name: str, text: str, main: str, files: Mapping[str, str]) -> Iterator
 def _is_known(card: str, modules: frozenset[str]) -> bool:
     if not card or any(pattern.fullmatch(card) for pattern in _CARDS):
         return True
-    found = next((match for pattern in _OSDI_CARDS if (match := pattern.fullmatch(card))), None) if modules else None
-    return found is not None and found.groupdict().get("module", next(iter(modules))) in modules
+    found = [match.groupdict() for pattern in _OSDI_CARDS if (match := pattern.fullmatch(card))] if modules else []
+    return any("module" not in said or said["module"] in modules for said in found)
 
 
 def _without_loads(text: str, files: Mapping[str, str]) -> str:
