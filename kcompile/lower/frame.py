@@ -31,7 +31,8 @@ NEVER = 1e30
 """Seconds: width and period of a pulse that does not end."""
 
 SLOWEST = 1e-30
-"""Hertz: a sine of frequency 0. ngspice takes the inverse of the simulated time for 0, VACASK refuses it."""
+"""Hertz of a sine of frequency 0, seconds of an exponential without delay. ngspice reads 0 as left out and takes the inverse of
+the simulated time or a print step, VACASK refuses a frequency of 0."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Source:
     def finite(self) -> np.ndarray:
         """Arguments in the order of SPICE, finite and above what simulators replace by values of their own."""
         values = np.where(np.isfinite(self.row), self.row, NEVER)
-        if self.kind == "sin":
+        if self.kind in ("sin", "exp"):
             values[2] = max(values[2], SLOWEST)
         return values
 

@@ -28,9 +28,6 @@ from kcompile.lower.spice_names import Namespace, plain
 _RUN = {"ngspice": "ngspice -n -b -r {name}.raw {name}_tb.cir", "xyce": "Xyce {name}_tb.cir"}
 """How a test bench is run, by dialect."""
 
-_READ_AS_LEFT_OUT = {"exp": (2, 1e-30), "sin": (2, 1e-30)}
-"""Fields in which ngspice reads 0 as left out, and takes a print step (s) or one period of the run (Hz): what stands there."""
-
 
 class SpiceTarget:
     """`--target spice`."""
@@ -211,9 +208,6 @@ class _NetlistBuilder:
 def source_card(source: Source) -> str:
     """V card with every field of the source function written out."""
     values = source.finite.tolist()
-    if source.kind in _READ_AS_LEFT_OUT:
-        place, least = _READ_AS_LEFT_OUT[source.kind]
-        values[place] = values[place] or least
     if source.kind == "pwl" and values[0] > 0:
         values = [0.0, values[1], *values]
     texts = " ".join(number(v) for v in values)
