@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kcompile.diagnostics import Diagnostic, ToolMissing
 from kcompile.units import format_engineering
 
@@ -18,7 +16,8 @@ if TYPE_CHECKING:
     from kcompile.sim.result import Waveforms
 
 MAX_TRACES = 12
-MAX_VERTICES = 60
+_HEIGHT, _GRAPH_WIDTH, _TRACES_WIDTH = 5.5, 6.0, 7.0
+"""Inches of a view and of its two parts."""
 
 
 def plot_waveforms(waveforms: Waveforms) -> str:
@@ -30,8 +29,8 @@ def plot_waveforms(waveforms: Waveforms) -> str:
 
 def plot_view(circuit: Circuit, waveforms: Waveforms) -> str:
     """SVG with the graph of a circuit on the left and its waveforms on the right."""
-    figure = _figure(13.0, 5.5)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
+    figure = _figure(_GRAPH_WIDTH + _TRACES_WIDTH, _HEIGHT)
+    left, right = figure.subplots(1, 2, width_ratios=(_GRAPH_WIDTH, _TRACES_WIDTH))
     _draw_graph(left, circuit)
     _draw_waveforms(right, waveforms)
     return _svg(figure)
@@ -91,37 +90,31 @@ def _label(name: str) -> str:
 
 
 def _draw_graph(axes: Axes, circuit: Circuit) -> None:
+    """The picture of `--target svg`, as large as the axes allow."""
+    from matplotlib.patches import Rectangle
+
+    from kcompile.lower.graph import graph_of
+    from kcompile.lower.picture import COLOURS, INK, LINE, lay_out, phase_colour
+
+    graph = graph_of(circuit)
+    picture = lay_out(graph)
+    width, height = (0.9 * 72 * size for size in (_GRAPH_WIDTH, _HEIGHT))
+    scale = min(width / picture.width, height / picture.height, 1.0)
     axes.set_axis_off()
-    instances = sum(table.count for table in circuit.tables)
-    axes.set_title(f"{circuit.name}: {circuit.nodes.count - 1:,} nodes, {instances:,} devices", fontsize="medium")
-    if circuit.nodes.count > MAX_VERTICES:
-        _draw_banks(axes, circuit)
-        return
-    import networkx
-
-    graph = networkx.Graph()
-    graph.add_nodes_from(circuit.nodes.names)
-    for table in circuit.tables:
-        for ends in np.unique(table.nodes[:, :2], axis=0):
-            pair = [circuit.nodes.names[n] for n in ends]
-            graph.add_edge(pair[0], pair[1] if len(pair) > 1 else "gnd")
-    place = networkx.kamada_kawai_layout(graph)
-    roles = {**dict.fromkeys(circuit.outputs.tolist(), "#f4a259"), **dict.fromkeys(circuit.inputs.tolist(), "#5b8e7d"),
-             **dict.fromkeys(circuit.driven.tolist(), "#5b8e7d"), 0: "#999999"}
-    colours = [roles.get(k, "#d9e2ec") for k in range(circuit.nodes.count)]
-    networkx.draw_networkx_edges(graph, place, ax=axes, edge_color="#8795a1", width=0.9)
-    networkx.draw_networkx_nodes(graph, place, ax=axes, nodelist=list(circuit.nodes.names), node_color=colours, node_size=420,
-                                 edgecolors="#3e4c59", linewidths=0.8)
-    networkx.draw_networkx_labels(graph, place, ax=axes, font_size=7)
-
-
-def _draw_banks(axes: Axes, circuit: Circuit) -> None:
-    """Circuits too large to draw node by node are listed bank by bank."""
-    shown = circuit.tables[:24]
-    more = f"\n... and {len(circuit.tables) - 24} more banks" if len(circuit.tables) > 24 else ""
-    # A text for each column: programs that draw SVG join blanks.
-    columns = ((0.14, "right", ["devices", *(f"{table.count:,}" for table in shown)], ""),
-               (0.18, "left", ["law", *(table.model.name for table in shown)], ""),
-               (0.5, "left", ["bank", *(table.bank for table in shown)], more))
-    for place, side, rows, last in columns:
-        axes.text(place, 0.95, "\n".join(rows) + last, va="top", ha=side, family="monospace", fontsize=8)
+    axes.set_title("\n".join([graph.title, *graph.notes]), fontsize="medium")
+    axes.set_xlim(0, picture.width)
+    axes.set_ylim(picture.height, 0)
+    axes.set_aspect("equal")
+    for line, ends, place in zip(graph.lines, picture.ends, picture.labels, strict=True):
+        xs, ys = zip(*ends, strict=True)
+        axes.plot(xs, ys, color=phase_colour(line.phase, LINE), linewidth=1.2 * scale, linestyle="--" if line.directed else "-")
+        if place is not None:
+            axes.text(place.x, place.y, _label(line.label), ha="center", va="center", fontsize=10 * scale, color=INK,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 1 * scale})
+    for vertex, box in zip(graph.vertices, picture.boxes, strict=True):
+        corner = box.x - box.width / 2, box.y - box.height / 2
+        axes.add_patch(Rectangle(corner, box.width, box.height, zorder=3, linewidth=scale, facecolor=COLOURS[vertex.kind],
+                                 edgecolor=phase_colour(vertex.phase, INK)))
+        for k, text in enumerate(vertex.lines):
+            axes.text(box.x, box.y - box.height / 2 + 12 + 15 * k, _label(text), ha="center", va="center", zorder=4,
+                      fontsize=(12 if k == 0 else 10) * scale, color="black" if k == 0 else INK)

@@ -486,7 +486,7 @@ def test_view(kcompile_run: Run) -> None:
     assert kcompile_run("view", "low_pass.kc", "--until", "50ns") == Done(0, "", "LowPass.svg\n")
     text = Path("LowPass.svg").read_text("utf-8")
     assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
-    assert all(word in text for word in ("vin", "vout", "gnd", "time [ns]"))
+    assert all(word in text for word in ("vin", "vout", "R1", "C1", "time [ns]"))
     assert kcompile_run("view", "net.kc", "--set", "n=8", "--out", "big.svg").code == 0
     ElementTree.parse("big.svg")
     refused(kcompile_run("view", "net.kc", "--out", "big.png"), 2, "KC0509", ".svg")

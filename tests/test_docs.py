@@ -219,6 +219,13 @@ def test_reserved_words_are_those_of_the_code() -> None:
     assert fence and set(fence[3].split()) == RESERVED
 
 
+def test_the_table_of_targets_is_whole() -> None:
+    from kcompile.registry import find
+
+    rows = re.findall(r"^\| `(\w+)` \|", section("language.md", "Targets"), re.MULTILINE)
+    assert sorted(rows) == sorted(find("kcompile.lower", "TARGET"))
+
+
 def test_every_code_has_its_line() -> None:
     lines = re.findall(r"^- \[(KC[0-9]{4})\]\(\.\./kcompile/errors/\1\.md\): (\S.*)$",
                        (DOCS / "errors.md").read_text(encoding="utf-8"), re.MULTILINE)

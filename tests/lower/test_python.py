@@ -22,7 +22,7 @@ from kcompile.syntax.parse import parse
 
 ROOT = Path(__file__).parents[2]
 MODELS = [*sorted((ROOT / "examples").glob("*.kc")), *sorted((ROOT / "tests" / "golden" / "spice").glob("*.kc"))]
-PROGRAMS = 100
+PROGRAMS = 60
 
 # Runs every file of a folder; nothing of this project or of scipy is there. `rhs` at the points of NAME.npz goes to NAME.npy.
 RUNNER = """

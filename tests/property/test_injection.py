@@ -6,18 +6,23 @@ and holds none of it, and no canary is ever made.
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import json
 import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import kcompile as kc
 from kcompile.files import manifest
+from kcompile.imports.netlist import import_netlist
 from kcompile.inputs import read_settings, read_weights
+from kcompile.ir.circuit import Phase
 from kcompile.lower.base import BenchOptions
 from kcompile.verify.compare import Simulator
 from kcompile.verify.deck import audit, deck_of
@@ -106,14 +111,21 @@ def lowered(circuit: kc.Circuit) -> dict[str, str]:
             if dialect in ("ngspice", "vacask"):
                 audit(deck_of(circuit.name, artifacts))
             files |= {f"{target}/{dialect}/{artifact.name}": artifact.text for artifact in artifacts}
-    [canonical] = kc.lower(circuit, "ir")
-    return files | {canonical.name: canonical.text}
+    for target in ("ir", "json", "python", "dot", "svg"):
+        files |= {artifact.name: artifact.text for artifact in kc.lower(circuit, target)}
+    return files
 
 
 def assert_harmless(circuit: kc.Circuit) -> None:
     for name, text in lowered(circuit).items():
         if name.endswith(".json"):
             json.loads(text)
+        elif name.endswith(".py"):
+            assert_plain_python(text)
+        elif name.endswith(".svg"):
+            assert_plain_svg(text)
+        elif name.endswith(".dot"):
+            assert_plain_dot(text)
         elif name.endswith((".spice", ".cir", ".va", ".sim", ".scs")):
             assert text.isascii()
             assert all(character.isprintable() for line in text.split("\n") for character in line)
@@ -122,6 +134,37 @@ def assert_harmless(circuit: kc.Circuit) -> None:
             assert not re.search(r"(?im)^\s*(\.control|\.include (?!\w+\.spice$)|shell|write|exec|touch|embed|postprocess)"
                                  r"|[!`$|\\\"']", text), text
             assert f" {CANARY}" not in text.replace("* ", "")
+
+
+def assert_plain_python(text: str) -> None:
+    """Only calls of numpy, of functions of the file itself, and of a few of Python's own."""
+    tree = ast.parse(text)
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    known = own | {"range", "zip", "len", "sum", "list", "min", "next", "enumerate", "float", "int", "print", "solve_ivp"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id in known, node.func.id
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            assert {a.name for a in node.names} <= {"sys", "numpy", "solve_ivp"}
+        if isinstance(node, ast.Attribute):
+            assert not node.attr.startswith("_")
+
+
+def assert_plain_svg(text: str) -> None:
+    """Shapes and texts, nothing that runs or loads."""
+    root = ElementTree.fromstring(text)
+    assert {element.tag.split("}")[1] for element in root.iter()} <= {
+        "svg", "title", "defs", "marker", "path", "rect", "text", "g", "line"}
+    assert not [name for element in root.iter() for name in element.attrib if name.startswith("on") or "href" in name]
+
+
+def assert_plain_dot(text: str) -> None:
+    """Every quote is closed on its line, and the only escape is that of a line end."""
+    for line in text.split("\n"):
+        assert line.isprintable()
+        assert line.count('"') % 2 == 0
+        assert "\\" not in line.replace("\\n", "")
+        assert not re.search(r"(?i)\b(url|href|image|shapefile)\b *=", line)
 
 
 def refused_or_harmless(make: Callable[[], kc.Circuit]) -> bool:
@@ -214,6 +257,54 @@ def test_words_of_the_canonical_text() -> None:
             for place in range(1, min(len(words), 3)):
                 changed = [*lines[:at], " ".join([*words[:place], payload, *words[place + 1 :]]), *lines[at + 1 :]]
                 refused_or_harmless(lambda changed=changed: kc.compile(kc.Source("m.kcir", "\n".join(changed))))
+
+
+NETLIST = """title
+.param rr=1k
+.include part.inc
+.subckt cell a b params: c=1p
+C1 b 0 {c}
+B1 a b i=1m*tanh(v(a,b)/0.5)
+.ends cell
+V1 in 0 PULSE(0 1 0 1n 1n)
+R1 in out {rr}
+Xone out next cell c=2p
+C2 out 0 1p
+* remark
+.ic v(out)=0.1
+.options reltol=1e-3
+.tran 1n 5n uic
+.end
+"""
+NETLIST_SLOTS = ("title", "rr=1k", "{rr}", "part.inc", "cell a b params: c=1p", "{c}", "v(a,b)/0.5", "PULSE(0 1 0 1n 1n)",
+                 "R1 in", "out next cell", "c=2p", "1p\n*", "* remark", "v(out)=0.1", "reltol=1e-3", "1n 5n", ".end\n",
+                 "i=1m*tanh", "in 0 PULSE")
+
+
+@pytest.mark.parametrize("share", range(4))
+def test_slots_of_netlists(share: int, tmp_path: Path) -> None:
+    """A payload in a netlist is refused at its place, or the program it becomes is harmless."""
+    (tmp_path / "part.inc").write_text("* part\n")
+    path = tmp_path / "model.cir"
+
+    def imported() -> kc.Circuit:
+        text = import_netlist(path).text
+        assert all(character.isprintable() for line in text.split("\n") for character in line)
+        return kc.compile(kc.Source("model.kc", text)).with_initial([])
+
+    refused = total = 0
+    for k in range(share, len(PAYLOADS), 4):
+        for slot in NETLIST_SLOTS[k % 6 :: 6]:
+            assert slot in NETLIST
+            path.write_text(NETLIST.replace(slot, PAYLOADS[k] if k % 2 else f"{slot}{PAYLOADS[k]}", 1), encoding="utf-8")
+            total += 1
+            refused += refused_or_harmless(lambda: with_phase(imported()))
+    assert refused > 0.5 * total
+
+
+def with_phase(model: kc.Circuit) -> kc.Circuit:
+    """The circuit with an end, so that every target takes it."""
+    return dataclasses.replace(model, phases=(Phase("run", 1e-9),))
 
 
 def test_manifests_are_json_that_says_what_was_said() -> None:
