@@ -62,7 +62,8 @@ _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=T
 
 @cli.command()
 @takes_request
-@click.option("--target", default="spice", show_default=True, metavar="spice|veriloga|ir|json|python|svg|dot", help="What to write.")
+@click.option("--target", default="spice", show_default=True, metavar="spice|veriloga|ir|json|python|svg|dot",
+              help="What to write.")
 @click.option("--dialect", default="", metavar="NAME", help="Spelling of the netlist: ngspice, xyce; "
               "of veriloga: ngspice, vacask, spectre.")
 @click.option("-o", "--out", "folder", metavar="DIR", help="Folder of the files.  [default: .; ir is printed]")

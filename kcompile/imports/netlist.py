@@ -73,7 +73,7 @@ class _Program:
                 self._report.add(error.diagnostics[0])
                 self._report.raise_errors()
         self._report.raise_errors()
-        return Imported(name, "\n".join(self._lines()))
+        return Imported(name, "\n".join(self._lines()), notes=tuple(self._notes()))
 
     def _lines(self) -> Iterator[str]:
         yield from self._comments()
@@ -94,6 +94,14 @@ class _Program:
         yield from (f"{text}\n" for text in self._laws.devices(self._module))
         for part in self._parts:
             yield f"{part if isinstance(part, str) else part.text()}\n"
+
+    def _notes(self) -> Iterator[str]:
+        netlist = self._netlist
+        if netlist.until is not None:
+            yield f"the netlist simulates {plain(netlist.until)} s: --until {plain(netlist.until)}s"
+        if netlist.left_out:
+            words = dict.fromkeys(card.text.split()[0] for card in netlist.left_out)
+            yield f"left out, and kept as comments: {', '.join(words)}"
 
     def _comments(self) -> Iterator[str]:
         title = self._netlist.title.lstrip("* ")

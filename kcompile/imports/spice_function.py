@@ -16,7 +16,7 @@ from kcompile.syntax import nodes
 GROUND = {"gnd": "0"}
 """The one name of ground by its others."""
 
-MAX_OPERANDS = 20_000
+MAX_OPERANDS = 10_000
 """Operands of an expression after computed voltages are written out."""
 
 MAX_DEPTH = 100
@@ -191,7 +191,7 @@ def parts_of(expr: nodes.Expr) -> tuple[nodes.Expr, ...]:
             return (expr.operand,)
         case nodes.Chain() | nodes.Comparison():
             return expr.operands
-        case nodes.Call():
+        case nodes.Call() if not is_voltage(expr):
             return expr.arguments
     return ()
 

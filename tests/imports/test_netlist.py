@@ -122,7 +122,9 @@ def test_a_subcircuit_alone_is_the_top(tmp_path: Path) -> None:
 
 def test_notes_stand_in_the_program(tmp_path: Path) -> None:
     (tmp_path / "m.cir").write_text("my \x1b[31mtitle\n.options reltol=1e-3\nC1 a 0 1p\n.save v(a)\n.tran 1n 50n uic\n.end\n")
-    text = import_netlist(tmp_path / "m.cir").text
+    found = import_netlist(tmp_path / "m.cir")
+    text = found.text
+    assert found.notes == ("the netlist simulates 5e-08 s: --until 5e-08s", "left out, and kept as comments: .options, .save")
     assert "\x1b" not in text
     assert "--until 5e-08s" in text
     assert text.count("// Left out: ") == 2
@@ -251,6 +253,7 @@ BOMBS: dict[str, tuple[Callable[[], str], set[str]]] = {
     "a million braces": (lambda: "R1 a 0 " + "{" * 10**6, {"KC0531"}),
     "a million quotes": (lambda: "R1 a 0 " + "'" * 10**6, {"KC0531"}),
     "a sum of a hundred thousand": (lambda: "C1 a 0 1\nB1 a 0 i=" + "+".join(["v(a)"] * 100_000), {"KC0535"}),
+    "a sum of five thousand": (lambda: "C1 a 0 1\nB1 a 0 i=" + "+".join(f"{k}*v(a)" for k in range(1, 5000)), set()),
     "a law of a thousand nodes": (lambda: "B1 a 0 i=" + "+".join(f"v(n{k})" for k in range(1000)), {"KC0535"}),
     "digits": (lambda: "R1 a 0 " + "9" * 10**6, {"KC0532"}),
     "digits of an exponent": (lambda: "R1 a 0 1e" + "9" * 10**6, {"KC0532"}),
