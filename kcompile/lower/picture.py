@@ -84,12 +84,13 @@ def lay_out(graph: Graph) -> Picture:
     boxes = _apart(_positions(graph, sizes), sizes, _gaps(graph))
     left, top = (min((getattr(b, axis) - getattr(b, side) / 2 for b in boxes), default=0.0)
                  for axis, side in (("x", "width"), ("y", "height")))
-    boxes = [box.moved(_MARGIN - left, _MARGIN - top) for box in boxes]
-    right, bottom = (max((getattr(b, axis) + getattr(b, side) / 2 for b in boxes), default=0.0) + _MARGIN
+    right, bottom = (max((getattr(b, axis) + getattr(b, side) / 2 for b in boxes), default=0.0)
                      for axis, side in (("x", "width"), ("y", "height")))
-    ends = _ends(graph, boxes)
     widest = max(text_width(text, size) for text, size in ((graph.title, 15), *((note, 11) for note in graph.notes), ("", 1)))
-    return Picture(max(right, widest + 2 * _MARGIN), bottom, tuple(boxes), tuple(ends), tuple(_labels(graph, boxes, ends)))
+    width = max(right - left, widest) + 2 * _MARGIN
+    boxes = [box.moved((width - left - right) / 2, _MARGIN - top) for box in boxes]
+    ends = _ends(graph, boxes)
+    return Picture(width, bottom - top + 2 * _MARGIN, tuple(boxes), tuple(ends), tuple(_labels(graph, boxes, ends)))
 
 
 def _size(vertex: Vertex) -> tuple[float, float]:

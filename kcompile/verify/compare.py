@@ -14,13 +14,11 @@ from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
 from kcompile.lower.frame import Netlist
 from kcompile.sim.integrate import simulate
-from kcompile.sim.waveform import smooth_pieces
 from kcompile.verify.deck import Deck, deck_of
 from kcompile.verify.judge import Run
+from kcompile.verify.steps import MAX_STEPS, first_count, resolving_count
 
 REFERENCE_RTOL = 1e-10
-MIN_STEPS = 200
-MAX_STEPS = 400_000
 MAX_FACTOR = 16
 MAX_VALUES = 60_000_000
 """Recorded values (points times waveforms) up to which the step is still halved."""
@@ -139,7 +137,7 @@ def compare(circuit: Circuit, simulator: Simulator, *, until: float | None, tole
     if until is None:
         raise UsageError(Diagnostic("KC0508", "the circuit has no phases, so the time to simulate must be given",
                                     hint="for example --until 50ns"))
-    count = steps or _first_count(circuit, until, tolerance)
+    count = steps or first_count(circuit, until, tolerance)
     attempts: list[Attempt] = []
     patience = 2
     while True:
@@ -155,21 +153,18 @@ def compare(circuit: Circuit, simulator: Simulator, *, until: float | None, tole
             # Steps longer than the edges of a waveform do not show the order yet, so one failure is forgiven.
             order = report.order or 0.0
             patience = 2 if order >= 0.5 else patience - 1
-            if patience == 0:
-                return report
             needed = 1.2 * (attempt.worst / tolerance) ** (1 / min(max(order, 1.0), 2.5))
             factor = int(np.clip(np.ceil(needed), 2, MAX_FACTOR))
+            if patience == 0:
+                # Nor do steps longer than undamped ringing, before its fastest turn is resolved in both runs.
+                resolving = resolving_count(circuit, until)
+                if until / attempts[-2].max_step >= resolving:
+                    return report
+                patience, factor = 1, max(2, -(-resolving // count))
         room = min(MAX_STEPS // count, MAX_VALUES // (attempt.points * len(names)))
         if room < 2 and len(attempts) > 1:
             return report
         count *= max(min(factor, room), 2)
-
-
-def _first_count(circuit: Circuit, until: float, tolerance: float) -> int:
-    """Steps of the first run: a few for the tolerance, and enough to see the shortest edge of a waveform."""
-    count = float(np.clip(0.5 / np.sqrt(tolerance), MIN_STEPS, 5_000))
-    shortest = float(smooth_pieces(circuit, until).min())
-    return int(min(max(count, 4 * until / shortest), MAX_STEPS / 8))
 
 
 def _attempt(circuit: Circuit, simulator: Simulator, until: float, max_step: float, spice_rtol: float, rtol: float):

@@ -215,3 +215,15 @@ def test_an_inner_state_of_nanoseconds_in_a_phase() -> None:
         output n;
     }"""
     assert kc.verify(kc.Source("states.kc", text), tolerance=1e-4).passed
+
+
+def test_undamped_ringing_is_followed_to_the_step_that_resolves_it() -> None:
+    """Errors stay at the amplitude of the ringing until then, and the verdict was once given there."""
+    line = ("node a[9]; drive a[0] = dc(0 V); initial a[k] = 1 V for k in 1..9; Resistor(a[8], gnd) { r = 100 kOhm };"
+            "Inductor(a[k], a[k+1]) { l = 1 uH } for k in 0..8; Capacitor(a[k], gnd) { c = 100 pF } for k in 1..9;")
+    for until in (2e-6, 4e-6):
+        report = verified(line, until, 1e-4)
+        assert report.passed
+        errors = [attempt.worst for attempt in report.attempts]
+        assert errors[1] > 0.9 * errors[0]
+        assert report.order == pytest.approx(2.0, abs=0.3)
