@@ -4,7 +4,8 @@
 
 Exact passes: equal to 1e-12 of the sum of the magnitudes that flow into a node, times the condition of capacitors between
 nodes. Bounded passes: inside the bound they say. Nodes that no output can see are not compared; which they are is found here
-from the non-zeros of Jacobians, not from the passes. Rows of docs/figures.md: 500 generated programs x every pass, 64 points each.
+from the non-zeros of Jacobians, not from the passes. Rows of docs/figures.md: 500 generated programs x every pass, 64 points
+each.
 """
 
 from __future__ import annotations
