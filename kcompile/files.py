@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
 import signal
@@ -89,4 +90,17 @@ def manifest(version: str, command: Sequence[str], sources: Mapping[str, str | b
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _RECORDED}},
         "files": {name: sha256(content) for name, content in sorted(files.items())},
     }
-    return json.dumps(content, indent=1) + "\n"
+    return to_json(content) + "\n"
+
+
+def to_json(value: Any) -> str:
+    """JSON text of a value; a number that JSON does not have is the text "inf", "-inf" or "nan"."""
+    return json.dumps(_finite(value), indent=1, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return str(float(value)) if isinstance(value, float) and not math.isfinite(value) else value
