@@ -32,6 +32,9 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
         if folder.is_file():
             raise UsageError(Diagnostic("KC0513", f"{printable(str(folder))} is a file, a folder is needed"))
         folder.mkdir(parents=True, exist_ok=True)
+        for name in files:
+            if (folder / name).is_dir():
+                raise UsageError(Diagnostic("KC0513", f"{printable(str(folder / name))} is a folder, a file is to be written"))
         for name, content in files.items():
             data = content.encode("utf-8") if isinstance(content, str) else content
             handle, temporary = tempfile.mkstemp(prefix=f".{name[:64]}.", suffix=".tmp", dir=folder)
