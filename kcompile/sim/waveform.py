@@ -36,7 +36,7 @@ class Sources:
         """Instants in (0, stop) at which a rate jumps, sorted, float64."""
         times, again = edges(self.wave)
         once = np.isinf(again)
-        repeated = [_repeats(*pair, stop) for pair in np.unique([times[~once], again[~once]], axis=1).T]
+        repeated = [_repeats(first, period, stop) for first, period in np.unique([times[~once], again[~once]], axis=1).T]
         every = np.unique(np.concatenate([times[once], *repeated]))
         return every[(every > 0) & (every < stop)]
 
