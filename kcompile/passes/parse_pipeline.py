@@ -91,6 +91,8 @@ def _value(text: str | None, field: dataclasses.Field[object], kind: object, wha
         raise UsageError(Diagnostic("KC0803", f"{what} is true or false, not `{text}`", span))
     if str in kinds and text:
         return text
+    if int in kinds and text and re.fullmatch(r"[+-]?[0-9]{1,30}", text):
+        return int(text)  # all its digits, which a float has not
     try:
         value, found = parse_quantity(text or "")
     except ValueError:

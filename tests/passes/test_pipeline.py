@@ -118,6 +118,12 @@ def test_passes_run_in_order_and_say_what_they_did(circuit: Circuit) -> None:
     assert sum(table.count for table in circuit.tables) == 3, "the circuit given is as it was"
 
 
+def test_a_whole_number_keeps_all_its_digits() -> None:
+    """A seed went through a float and came back as another one."""
+    pipeline = parse_pipeline("range-analysis{seed=9007199254740993}", known_passes())
+    assert pipeline.passes[0].seed == 9007199254740993
+
+
 def test_a_watcher_sees_each_circuit_and_may_stop(circuit: Circuit) -> None:
     seen: list[tuple[str, int, int]] = []
 
