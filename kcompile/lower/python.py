@@ -17,7 +17,7 @@ from kcompile.ir.structure import capacitances
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.law_names import name_law
 from kcompile.lower.python_expr import PythonPrinter
-from kcompile.lower.render import Card, render
+from kcompile.render import Card, render
 from kcompile.lower.spice_names import Namespace
 from kcompile.sim.kernel import make_kernel
 

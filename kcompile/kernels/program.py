@@ -1,0 +1,237 @@
+"""A circuit, a schedule and a method as one call of generated C++: batches forward, and their adjoint."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcompile.diagnostics import Diagnostic, SimulatorFailed
+from kcompile.kernels.build import load_library
+from kcompile.kernels.law_code import LawCode
+from kcompile.kernels.runs import Runs, sort_into_runs
+from kcompile.kernels.source import VECTOR_BYTES, LawView, kernel_source
+from kcompile.sim.pack import Group, System
+from kcompile.sim.schedule import Schedule, stage_values
+from kcompile.sim.tableau import Tableau
+from kcompile.sim.waveform import Sources
+
+WIDTH = 4
+"""Vectors of a tile."""
+
+SAVED_BYTES = 256 << 20
+"""Bytes of stages that a thread keeps for the adjoint; beyond, steps are run again from states kept between them."""
+
+_POINTER = ctypes.c_void_p
+
+
+class _Group(ctypes.Structure):
+    _fields_ = [("law", ctypes.c_int32), ("homes", ctypes.c_int32),
+                *((name, _POINTER) for name in ("home", "runs", "others", "start", "middle", "columns", "strides")),
+                ("devices", ctypes.c_int64)]
+
+
+class _Problem(ctypes.Structure):
+    _fields_ = [*((name, ctypes.c_int32) for name in ("rows", "slices", "stages", "is_chained")),
+                ("first_group", _POINTER), ("groups_of", _POINTER), ("groups", _POINTER),
+                ("group_count", ctypes.c_int32), ("entries", ctypes.c_int32),
+                *((name, _POINTER) for name in ("row_start", "row_other", "inverse", "lower", "upper", "a", "b")),
+                ("steps", ctypes.c_int32), ("driven", ctypes.c_int32),
+                *((name, _POINTER) for name in ("step_slice", "step_length", "driven_rows")),
+                ("unknowns", ctypes.c_int32), ("records", ctypes.c_int32),
+                ("unknown_rows", _POINTER), ("record_steps", _POINTER)]
+
+
+class _Batch(ctypes.Structure):
+    _fields_ = [*((name, ctypes.c_int32) for name in ("size", "threads", "drives_each", "segment")),
+                *((name, _POINTER) for name in ("start", "drives", "push", "ends", "cotangent", "start_bar", "drives_bar"))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Packed:
+    """A group of the system as a kernel sees it; waves: columns of waveform parameters at every stage, by parameter."""
+
+    group: Group
+    law: int
+    runs: Runs
+    waves: dict[int, np.ndarray]
+
+
+class Program:
+    """Integrates batches of a circuit in generated C++; made once, called with parameter columns and initial states.
+
+    Rows are the nodes by number, then the inner states. lower, upper: float64[unknowns], the ideal rail; record: steps after
+    which states are returned, 0 for the start. Raises `ToolMissing` KC0720, KC0721.
+    """
+
+    def __init__(self, system: System, schedule: Schedule, method: Tableau, *, lower: np.ndarray, upper: np.ndarray,
+                 record: Sequence[int], double: bool = False, threads: int | None = None) -> None:
+        self._real = np.dtype(np.float64 if double else np.float32)
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._system, self._schedule, self._method = system, schedule, method
+        self._records = np.asarray(record, dtype=np.int32)
+        laws = {id(g.model): LawCode(g.model) for g in system.groups}
+        used = {key: law for key, law in laws.items() if law.flows}
+        numbers = {key: k for k, key in enumerate(used)}
+        self.source = kernel_source(list(used.values()), double, WIDTH)
+        self._library = load_library(self.source)
+        self._max_params = max((len(law.model.params) for law in used.values()), default=0)
+        times = schedule.stage_times(method)
+        self._groups = {k: self._pack(group, numbers[id(group.model)], used[id(group.model)], times)
+                        for k, group in enumerate(system.groups) if id(group.model) in used}
+        self._keep: list[object] = []
+        self._problem = self._make_problem(lower, upper, times)
+
+    # ---- construction -------------------------------------------------------------------------------------------------
+
+    def _pack(self, group: Group, number: int, law: LawCode, times: np.ndarray) -> _Packed:
+        states = group.states + (self._system.circuit.nodes.count - len(self._system.free))
+        runs = sort_into_runs(np.concatenate([group.ends, states], axis=1), LawView(number, law).home, law.pairs)
+        place = {p.name: k for k, p in enumerate(group.model.params)}
+        waves: dict[int, np.ndarray] = {}
+        for name, rows, sources in group.waves:
+            column = waves.setdefault(place[name], np.zeros((*times.shape, group.count)))
+            column[:, :, rows] = stage_values(sources, times)
+        waves = {k: np.ascontiguousarray(column[:, :, runs.order], dtype=self._real) for k, column in waves.items()}
+        return _Packed(group, number, runs, waves)
+
+    def _make_problem(self, lower: np.ndarray, upper: np.ndarray, times: np.ndarray) -> _Problem:
+        system, method = self._system, self._method
+        nodes = system.circuit.nodes.count
+        self._rows = nodes + system.size - len(system.free)
+        unknown_rows = np.concatenate([system.free, np.arange(nodes, self._rows)])
+        numbers = {id(packed.group): k for k, packed in enumerate(self._groups.values())}
+        parts = [[numbers[id(g)] for g in part.groups if id(g) in numbers] for part in system.slices]
+        first = np.cumsum([0, *map(len, parts)])
+        starts, others, inverse = system.inverse_capacitance()
+        has_rail = bool(np.any(np.isfinite(lower)) or np.any(np.isfinite(upper)))
+        limits = [np.full(self._rows, end) for end in (-np.finfo(self._real).max, np.finfo(self._real).max)]
+        for limit, given in zip(limits, (lower, upper), strict=True):
+            limit[unknown_rows] = np.clip(given, -np.finfo(self._real).max, np.finfo(self._real).max)
+        chained = not np.any(np.tril(method.a, -2))
+        problem = _Problem(
+            rows=self._rows, slices=len(parts), stages=method.stages, is_chained=chained,
+            first_group=self._int(first), groups_of=self._int([n for part in parts for n in part]),
+            group_count=len(self._groups), entries=0 if others is None else len(others),
+            row_start=self._int(starts), row_other=self._int(others if others is not None else []),
+            inverse=self._floats(inverse), a=self._floats(method.a, np.float64), b=self._floats(method.weights, np.float64),
+            lower=self._floats(limits[0]) if has_rail else None, upper=self._floats(limits[1]) if has_rail else None,
+            steps=self._schedule.count, driven=len(system.driven), step_slice=self._int(self._schedule.slices),
+            step_length=self._floats(self._schedule.lengths, np.float64), driven_rows=self._int(system.driven),
+            unknowns=system.size, records=len(self._records), unknown_rows=self._int(unknown_rows),
+            record_steps=self._int(self._records))
+        self._push = self._pushes(times, unknown_rows)
+        self._own_drives = np.ascontiguousarray(
+            np.concatenate([stage_values(Sources(s.wave), times) for s in system.circuit.stimuli], axis=2),
+            dtype=self._real) if system.circuit.stimuli else None
+        return problem
+
+    def _pushes(self, times: np.ndarray, unknown_rows: np.ndarray) -> np.ndarray | None:
+        """Flow into each row that capacitors to driven nodes make, float[steps, stages, rows]."""
+        middle = self._schedule.starts + 0.5 * self._schedule.lengths
+        flows = self._system.pushes(times, middle)
+        if flows is None:
+            return None
+        push = np.zeros((*times.shape, self._rows), dtype=self._real)
+        push[:, :, unknown_rows[: flows.shape[2]]] = flows
+        return push
+
+    def _int(self, values: Sequence[int] | np.ndarray) -> int:
+        array = np.ascontiguousarray(values, dtype=np.int32)
+        self._keep.append(array)
+        return array.ctypes.data
+
+    def _floats(self, values: Sequence[float] | np.ndarray, kind: type | None = None) -> int:
+        array = np.ascontiguousarray(values, dtype=kind or self._real)
+        self._keep.append(array)
+        return array.ctypes.data
+
+    # ---- evaluation ---------------------------------------------------------------------------------------------------
+
+    def forward(self, start: np.ndarray, columns: Sequence[Sequence[np.ndarray | None]],
+                drives: np.ndarray | None = None) -> np.ndarray:
+        """States float[batch, records, unknowns].
+
+        start: float[batch, unknowns]; columns: one list for each group of the system, one column float[n] for each parameter
+        of its model, None for waveforms; drives: [steps, stages, driven] or [batch, steps, stages, driven].
+        """
+        ends, _ = self._call(start, columns, drives, None)
+        return ends
+
+    def adjoint(self, start: np.ndarray, columns: Sequence[Sequence[np.ndarray | None]], cotangent: np.ndarray,
+                drives: np.ndarray | None = None, wants_drives: bool = False
+                ) -> tuple[np.ndarray, list[list[np.ndarray | None]], np.ndarray | None]:
+        """Derivatives of sum(cotangent * states): to start, to every column, and to the drives of each sample if wanted."""
+        _, bars = self._call(start, columns, drives, cotangent, wants_drives)
+        assert bars is not None
+        return bars
+
+    def _call(self, start: np.ndarray, columns: Sequence[Sequence[np.ndarray | None]], drives: np.ndarray | None,
+              cotangent: np.ndarray | None, wants_drives: bool = False):
+        real, problem = self._real, self._problem
+        start = np.ascontiguousarray(start, dtype=real)
+        size = len(start)
+        ends = np.empty((size, len(self._records), self._system.size), dtype=real)
+        drives = self._own_drives if drives is None else np.ascontiguousarray(drives, dtype=real)
+        packed, kept = self._columns(columns)
+        problem.groups = ctypes.addressof(packed)
+        stage_bytes = self._rows * WIDTH * VECTOR_BYTES * self._method.stages
+        segment = self._schedule.count
+        if segment * stage_bytes > SAVED_BYTES:
+            segment = max(1, int(np.sqrt(segment / self._method.stages)))
+        batch = _Batch(size=size, threads=self._threads, segment=segment, drives_each=int(drives is not None and drives.ndim == 4),
+                       start=start.ctypes.data, drives=None if drives is None else drives.ctypes.data,
+                       push=None if self._push is None else self._push.ctypes.data, ends=ends.ctypes.data)
+        bars = None
+        pointers = (_POINTER * max(1, len(self._groups) * self._max_params))()
+        if cotangent is not None:
+            cotangent = np.ascontiguousarray(cotangent, dtype=real)
+            start_bar = np.zeros_like(start)
+            drives_bar = np.zeros((size, self._schedule.count, self._method.stages, problem.driven), dtype=real) if wants_drives \
+                else None
+            batch.cotangent, batch.start_bar = cotangent.ctypes.data, start_bar.ctypes.data
+            batch.drives_bar = None if drives_bar is None else drives_bar.ctypes.data
+            places: dict[tuple[int, int], np.ndarray] = {}
+            for k, (number, one) in enumerate(self._groups.items()):
+                for p, param in enumerate(one.group.model.params):
+                    if param.waveform is None:
+                        places[number, p] = np.zeros(one.runs.count, dtype=real)
+                        pointers[k * self._max_params + p] = places[number, p].ctypes.data
+        if size and self._library.integrate(ctypes.byref(problem), ctypes.byref(batch), pointers):
+            raise SimulatorFailed("memory", Diagnostic("KC0603", "there is not enough memory for the tiles of a batch"))
+        del kept
+        if cotangent is not None:
+            bars = (start_bar, self._unpack(places), drives_bar)
+        return ends, bars
+
+    def _columns(self, columns: Sequence[Sequence[np.ndarray | None]]):
+        kept: list[object] = []
+        packed = (_Group * max(1, len(self._groups)))()
+        for k, (number, one) in enumerate(self._groups.items()):
+            runs, count = one.runs, len(one.group.model.params)
+            pointers, strides = (_POINTER * max(1, count))(), (ctypes.c_int64 * max(1, count))()
+            for p, param in enumerate(one.group.model.params):
+                if param.waveform is None:
+                    given = columns[number][p]
+                    assert given is not None
+                    column = np.asarray(given, dtype=self._real)[runs.order]
+                else:
+                    column, strides[p] = one.waves[p], runs.count
+                pointers[p] = column.ctypes.data
+                kept.append(column)
+            kept += [pointers, strides]
+            packed[k] = _Group(one.law, len(runs.home), runs.home.ctypes.data, runs.runs.ctypes.data, runs.others.ctypes.data,
+                               runs.start.ctypes.data, runs.middle.ctypes.data, ctypes.addressof(pointers),
+                               ctypes.addressof(strides), runs.count)
+        return packed, kept
+
+    def _unpack(self, places: dict[tuple[int, int], np.ndarray]) -> list[list[np.ndarray | None]]:
+        found: list[list[np.ndarray | None]] = [[None] * len(g.model.params) for g in self._system.groups]
+        for (number, p), bar in places.items():
+            column = np.empty_like(bar)
+            column[self._groups[number].runs.order] = bar
+            found[number][p] = column
+        return found
