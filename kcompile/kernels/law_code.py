@@ -5,6 +5,7 @@ A body is written for each orientation of a device: devices between the same two
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ import sympy
 
 from kcompile.ir.device import DeviceModel
 from kcompile.ir.expr import Expression, lt, potential, relu, symbol, whole_numbers
-from kcompile.kernels.levels import Level, Value, Writer
+from kcompile.kernels.levels import Level, Value, Writer, signed
 
 _MAX_TERMS = 40
 """Terms of a derivative that are told apart to sum them by what they have in common."""
@@ -29,11 +30,18 @@ class Flow:
 
 @dataclass(frozen=True)
 class Body:
-    """Statements by level, and what is added to each sum for one device and one vector of samples."""
+    """Statements for one device, and for one device and one vector of samples."""
 
-    run: tuple[str, ...]
     device: tuple[str, ...]
     both: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Loops:
+    """Statements for a run, and the body of a loop over its devices, or two: for devices that point back as well."""
+
+    run: tuple[str, ...]
+    bodies: tuple[Body, ...]
 
 
 @dataclass(frozen=True)
@@ -63,26 +71,34 @@ class LawCode:
         """Symbols of the ends."""
         return tuple(potential(t) for t in self.model.terminals) + tuple(symbol(s.name) for s in self.model.states)
 
-    def _known(self, reverse: bool) -> dict[str, Value]:
+    def _writer(self) -> Writer:
         known = {p.name: Value(f"p{k}", Level.DEVICE) for k, p in enumerate(self.model.params)}
-        for k, one in enumerate(self.inputs):
-            known[one.name] = Value(f"v{1 - k if reverse else k}[l]", Level.RUN)
-        return known | {f"d{j}": Value(f"d{j}[l]", Level.RUN) for j in range(len(self.flows))}
+        known |= {one.name: Value(f"v{k}[l]", Level.RUN) for k, one in enumerate(self.inputs)}
+        return Writer(known | {f"d{j}": Value(f"d{j}[l]", Level.RUN) for j in range(len(self.flows))})
 
-    def forward(self, reverse: bool) -> Body:
-        """Body that adds each flow j of a device to `net{j}[l]`, and to the number `off{j}` what no voltage changes."""
-        writer = Writer(self._known(reverse), "r" if reverse else "f")
-        adds: list[str] = []
-        numbers: list[str] = []
-        for j, flow in enumerate(self.flows):
-            value = sympy.expand_mul(writer.compared(-flow.value if reverse else flow.value))
-            for term in sympy.Add.make_args(value):
-                if writer.level(term) is Level.DEVICE:
-                    numbers.append(f"off{j} += {writer.number(term)};")
-                else:
-                    adds.append(_added(writer, f"net{j}[l]", term))
-        return Body(tuple(writer.statements[Level.RUN]), (*writer.statements[Level.DEVICE], *numbers),
-                    (*writer.statements[Level.BOTH], *adds))
+    def _ways(self, writer: Writer) -> Iterator[Callable[[Expression], Expression]]:
+        """For each orientation a function that turns an expression of a flow, and its sign, into it."""
+        yield lambda expr: expr
+        if self.pairs:
+            writer.next_body()
+            one, other = self.inputs
+            yield lambda expr: -expr.xreplace({one: other, other: one})
+
+    def forward(self) -> Loops:
+        """Loops that add each flow j of a device to `net{j}[l]`, and to the number `off{j}` what no voltage changes."""
+        writer = self._writer()
+        bodies = []
+        for turn in self._ways(writer):
+            adds: list[str] = []
+            numbers: list[str] = []
+            for j, flow in enumerate(self.flows):
+                for term in sympy.Add.make_args(sympy.expand_mul(writer.compared(turn(flow.value)))):
+                    if writer.level(term) is Level.DEVICE:
+                        numbers.append(f"off{j} += {writer.number(term)};")
+                    else:
+                        adds.append(_added(writer, f"net{j}[l]", term))
+            bodies.append(Body((*writer.statements[Level.DEVICE], *numbers), (*writer.statements[Level.BOTH], *adds)))
+        return Loops(tuple(writer.statements[Level.RUN]), tuple(bodies))
 
     # ---- adjoint ------------------------------------------------------------------------------------------------------
 
@@ -144,8 +160,8 @@ class LawCode:
             joined[weight, rest] = joined.get((weight, rest), sympy.Integer(0)) + run
         row: dict[Expression, Expression] = {}
         for (weight, rest), run in joined.items():
-            if run.could_extract_minus_sign():
-                weight, run = -weight, -run
+            negative, run = signed(sympy.factor_terms(run))
+            weight = -weight if negative else weight
             if run != 0:
                 row[run * rest] = row.get(run * rest, sympy.Integer(0)) + weight
         return row
@@ -153,25 +169,25 @@ class LawCode:
     @cached_property
     def chains(self) -> tuple[tuple[str, ...], tuple[Chain, ...]]:
         """Statements and chains that make the derivatives of parameters from the sums of a device."""
-        writer = Writer({p.name: Value(f"p{k}", Level.DEVICE) for k, p in enumerate(self.model.params)}, "c")
+        writer = Writer({p.name: Value(f"p{k}", Level.DEVICE) for k, p in enumerate(self.model.params)})
         chains = tuple(Chain(k, tuple(None if f == 0 else writer.number(f) for f in row))
                        for k, row in zip(self.trained, self.sums[1], strict=True))
         return tuple(writer.statements[Level.DEVICE]), chains
 
-    def adjoint(self, reverse: bool) -> Body:
-        """Body that adds the slopes of a device to `w{i}[l]`, and its sums to `s{i}`, from `d{j}[l]` = adjoint of flow j."""
-        writer = Writer(self._known(reverse), "r" if reverse else "f")
-        adds = []
+    def adjoint(self) -> Loops:
+        """Loops that add the slopes of a device to `w{i}[l]`, its sums to `s{i}`, from `d{j}[l]`, the adjoint of flow j."""
+        writer = self._writer()
         ends = {(j, k): slope for j, k, slope in self.slopes}
-        for i, (j, k, slope) in enumerate(self.kept_slopes):
-            if reverse:  # its first end is the other node, and its current runs the other way
-                slope = -ends.get((j, 1 - k), sympy.Integer(0))
-            for term in sympy.Add.make_args(writer.compared(slope)):
-                adds.append(_added(writer, f"w{i}[l]", term))
-        for i, one in enumerate(self.sums[0]):
-            adds.append(_added(writer, f"s{i}", writer.compared(-one if reverse else one)))
-        return Body(tuple(writer.statements[Level.RUN]), tuple(writer.statements[Level.DEVICE]),
-                    (*writer.statements[Level.BOTH], *adds))
+        bodies = []
+        for turn in self._ways(writer):
+            turned = bool(bodies)
+            adds: list[str] = []
+            for i, (j, k, _) in enumerate(self.kept_slopes):
+                slope = ends[j, 1 - k if turned else k]  # the first end of a turned device is its second node
+                adds += [_added(writer, f"w{i}[l]", term) for term in sympy.Add.make_args(writer.compared(turn(slope)))]
+            adds += [_added(writer, f"s{i}", writer.compared(turn(one))) for i, one in enumerate(self.sums[0])]
+            bodies.append(Body(tuple(writer.statements[Level.DEVICE]), (*writer.statements[Level.BOTH], *adds)))
+        return Loops(tuple(writer.statements[Level.RUN]), tuple(bodies))
 
     @property
     def kept_slopes(self) -> tuple[tuple[int, int, Expression], ...]:
@@ -185,12 +201,12 @@ def _open_ramps(expr: Expression) -> Expression:
 
 def _added(writer: Writer, target: str, term: Expression) -> str:
     """Statement that adds a term; one under a condition is added where it holds."""
+    negative, term = signed(term)
+    sign = "-" if negative else "+"
     factors = sympy.Mul.make_args(term)
     conditions = [f for f in factors if (v := writer.write(f)).truth and v.level is not Level.DEVICE]
     if not conditions:
-        negative = term.could_extract_minus_sign()
-        return f"{target} {'-' if negative else '+'}= {writer.number(-term if negative else term)};"
-    rest = sympy.Mul(*(f for f in factors if f not in conditions))
+        return f"{target} {sign}= {writer.number(term)};"
+    rest = writer.number(sympy.Mul(*(f for f in factors if f not in conditions)))
     held = " & ".join(writer.write(f).text for f in conditions)
-    return f"{target} = where({held}, {target} {'-' if rest.could_extract_minus_sign() else '+'} " \
-           f"{writer.number(-rest if rest.could_extract_minus_sign() else rest)}, {target});"
+    return f"{target} = where({held}, {target} {sign} {rest}, {target});"

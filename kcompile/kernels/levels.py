@@ -13,7 +13,7 @@ from enum import IntEnum
 
 import sympy
 
-from kcompile.ir.expr import OPERATOR_OF, Expression, lt, max_, relu
+from kcompile.ir.expr import OPERATOR_OF, Expression, lt, max_, min_, relu
 
 
 class Level(IntEnum):
@@ -37,15 +37,33 @@ _INFIX = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 _LOGIC = {"both": " & ", "either": " | "}
 
 
-class Writer:
-    """Writes the expressions of one body; `known` are the values of its symbols by name, `prefix` begins its own names."""
+def signed(term: Expression) -> tuple[bool, Expression]:
+    """(whether a product is negative, the product without its sign); of x - y and y - x one is negative."""
+    negative = False
+    factors = []
+    for factor in sympy.Mul.make_args(term):
+        if factor.could_extract_minus_sign():
+            negative, factor = not negative, -factor
+        factors.append(factor)
+    return negative, sympy.Mul(*factors)
 
-    def __init__(self, known: Mapping[str, Value], prefix: str) -> None:
+
+class Writer:
+    """Writes expressions; `known` are the values of their symbols by name.
+
+    What one body needs of a run, another body of that run finds already written.
+    """
+
+    def __init__(self, known: Mapping[str, Value]) -> None:
         self.statements: dict[Level, list[str]] = {level: [] for level in Level}
         self._known = known
-        self._prefix = prefix
         self._count = 0
         self._written: dict[Expression, Value] = {}
+
+    def next_body(self) -> None:
+        """Begin another loop over devices of the same run."""
+        self.statements[Level.DEVICE], self.statements[Level.BOTH] = [], []
+        self._written = {expr: value for expr, value in self._written.items() if value.level is Level.RUN}
 
     def level(self, expr: Expression) -> Level:
         """Level of an expression."""
@@ -67,8 +85,13 @@ class Writer:
             if not isinstance(inner, sympy.Add):
                 continue
             device, run, both = self.split(inner)
-            if both == 0 and device != 0 and run != 0:
-                changes[one] = max_(run, -device) + device if isinstance(one, relu) else lt(-device, run)
+            if both != 0 or device == 0 or run == 0:
+                continue
+            # The two orientations of a device differ in the sign of the run's part; that with one sign serves both.
+            if run.could_extract_minus_sign():
+                changes[one] = device - min_(-run, device) if isinstance(one, relu) else lt(-run, device)
+            else:
+                changes[one] = device + max_(run, -device) if isinstance(one, relu) else lt(-device, run)
         return expr.xreplace(changes)
 
     def write(self, expr: Expression) -> Value:
@@ -100,7 +123,7 @@ class Writer:
         return self._operation(OPERATOR_OF[type(expr)], expr)
 
     def _let(self, text: str, level: Level, truth: bool = False) -> Value:
-        name = f"{self._prefix}{self._count}"
+        name = f"t{self._count}"
         self._count += 1
         kind = ("bool" if truth else "real") if level is Level.DEVICE else "mask" if truth else "vec"
         if level is Level.RUN:
@@ -111,16 +134,16 @@ class Writer:
 
     def _sum(self, operands: list[Expression], level: Level) -> Value:
         text = ""
-        for one in sorted(operands, key=lambda o: o.could_extract_minus_sign()):
-            negative = one.could_extract_minus_sign()
-            term = self.number(-one if negative else one)
+        for negative, one in sorted(map(signed, operands), key=lambda term: term[0]):
+            term = self.number(one)
             text = f"{text} {'-' if negative else '+'} {term}" if text else f"{'-' if negative else ''}{term}"
         return self._let(text, level)
 
     def _product(self, operands: list[Expression], level: Level) -> Value:
-        values = [self.write(o) for o in operands if o != -1]
+        signs = [signed(o) for o in operands]
+        values = [self.write(one) for _, one in signs if one != 1]
         text = " * ".join(v.text for v in values if not v.truth) or "real(1)"
-        text = f"-{text}" if -1 in operands else text
+        text = f"-{text}" if sum(negative for negative, _ in signs) % 2 else text
         conditions = " & ".join(v.text for v in values if v.truth)
         return self._let(f"chosen({conditions}, {text}, real(0))" if conditions else text, level)
 

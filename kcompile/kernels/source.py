@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kcompile.kernels.law_code import Body, LawCode
+from kcompile.kernels.law_code import LawCode
 from kcompile.render import render
 
 VECTOR_BYTES = 64
@@ -29,9 +29,7 @@ class LawView:
         self.ends = code.ends
         self.home = code.receivers[-1] if code.receivers else 0
         self.flows = code.flows
-        ways = (False, True) if code.pairs else (False,)
-        self.forward: tuple[Body, ...] = tuple(code.forward(way) for way in ways)
-        self.adjoint: tuple[Body, ...] = tuple(code.adjoint(way) for way in ways)
+        self.forward, self.adjoint = code.forward(), code.adjoint()
         self.slopes = [(flow, end) for flow, end, _ in code.kept_slopes]
         self.sums = len(code.sums[0])
         read = {s.name for flow in code.flows for s in flow.value.free_symbols}
