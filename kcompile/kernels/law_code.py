@@ -53,18 +53,22 @@ class Chain:
 
 
 class LawCode:
-    """C++ of one device model. `pairs`: devices of either orientation share runs."""
+    """C++ of one device model.
 
-    def __init__(self, model: DeviceModel) -> None:
+    single: every run is one device. pairs: devices of either orientation share runs.
+    """
+
+    def __init__(self, model: DeviceModel, single: bool = False) -> None:
         self.model = model
+        self.single = single
         self.ends = len(model.terminals) + len(model.states)
         place = {t: k for k, t in enumerate(model.terminals)} | {"gnd": -1}
         law = model.law
         self.flows = tuple(Flow(place[b.start], place[b.stop], whole_numbers(b.value)) for b in law.currents) + tuple(
             Flow(-1, len(model.terminals) + k, whole_numbers(rate)) for k, rate in enumerate(law.rates))
-        self.pairs = self.ends == 2 and len(self.flows) == 1 and {self.flows[0].start, self.flows[0].stop} == {0, 1}
-        self.receivers = tuple(sorted({end for flow in self.flows for end in (flow.start, flow.stop)} - {-1}))
-        """Ends that a flow changes."""
+        self.pairs = not single and self.ends == 2 and len(self.flows) == 1 and {self.flows[0].start, self.flows[0].stop} == {0, 1}
+        self.home = max((end for flow in self.flows for end in (flow.start, flow.stop)), default=0)
+        """The end that is held in registers over its runs, one that a flow changes."""
 
     @cached_property
     def inputs(self) -> tuple[sympy.Symbol, ...]:

@@ -12,15 +12,18 @@ import numpy as np
 from kcompile.diagnostics import Diagnostic, SimulatorFailed
 from kcompile.kernels.build import load_library
 from kcompile.kernels.law_code import LawCode
-from kcompile.kernels.runs import Runs, sort_into_runs
-from kcompile.kernels.source import VECTOR_BYTES, LawView, kernel_source
+from kcompile.kernels.runs import Runs, sort_into_runs, sort_one_by_one
+from kcompile.kernels.source import VECTOR_BYTES, kernel_source
 from kcompile.sim.pack import Group, System
 from kcompile.sim.schedule import Schedule, stage_values
 from kcompile.sim.tableau import Tableau
 from kcompile.sim.waveform import Sources
 
-WIDTH = 4
-"""Vectors of a tile."""
+WIDTHS = (1, 2, 4)
+"""Vectors that a tile may have; the smallest that holds a batch, or the largest."""
+
+_SHARED = 1.5
+"""Devices of a run, on average, from which on loops over them pay."""
 
 SAVED_BYTES = 256 << 20
 """Bytes of stages that a thread keeps for the adjoint; beyond, steps are run again from states kept between them."""
@@ -73,23 +76,30 @@ class Program:
         self._threads = threads or len(os.sched_getaffinity(0))
         self._system, self._schedule, self._method = system, schedule, method
         self._records = np.asarray(record, dtype=np.int32)
-        laws = {id(g.model): LawCode(g.model) for g in system.groups}
-        used = {key: law for key, law in laws.items() if law.flows}
-        numbers = {key: k for k, key in enumerate(used)}
-        self.source = kernel_source(list(used.values()), double, WIDTH)
-        self._library = load_library(self.source)
-        self._max_params = max((len(law.model.params) for law in used.values()), default=0)
-        times = schedule.stage_times(method)
-        self._groups = {k: self._pack(group, numbers[id(group.model)], used[id(group.model)], times)
-                        for k, group in enumerate(system.groups) if id(group.model) in used}
         self._keep: list[object] = []
+        times = schedule.stage_times(method)
+        self._laws: list[LawCode] = []
+        self._groups = {k: self._pack(group, times) for k, group in enumerate(system.groups) if LawCode(group.model).flows}
+        self._max_params = max((len(law.model.params) for law in self._laws), default=0)
+        self._libraries: dict[int, ctypes.CDLL] = {}
+        self._last: tuple[list[np.ndarray | None], object, object] | None = None
+        """Columns of the last call that nobody can write to, and what was made of them."""
         self._problem = self._make_problem(lower, upper, times)
 
     # ---- construction -------------------------------------------------------------------------------------------------
 
-    def _pack(self, group: Group, number: int, law: LawCode, times: np.ndarray) -> _Packed:
+    def _pack(self, group: Group, times: np.ndarray) -> _Packed:
         states = group.states + (self._system.circuit.nodes.count - len(self._system.free))
-        runs = sort_into_runs(np.concatenate([group.ends, states], axis=1), LawView(number, law).home, law.pairs)
+        ends = np.concatenate([group.ends, states], axis=1)
+        law = LawCode(group.model)
+        runs = sort_into_runs(ends, law.home, law.pairs)
+        if runs.count < _SHARED * (len(runs.start) - 1):
+            law = LawCode(group.model, single=True)
+            runs = sort_one_by_one(ends, law.home)
+        number = next((k for k, one in enumerate(self._laws) if one.model is law.model and one.single == law.single), None)
+        if number is None:
+            number = len(self._laws)
+            self._laws.append(law)
         place = {p.name: k for k, p in enumerate(group.model.params)}
         waves: dict[int, np.ndarray] = {}
         for name, rows, sources in group.waves:
@@ -151,6 +161,15 @@ class Program:
 
     # ---- evaluation ---------------------------------------------------------------------------------------------------
 
+    def _width(self, batch: int) -> int:
+        lanes = VECTOR_BYTES // self._real.itemsize
+        return next((width for width in WIDTHS if width * lanes >= batch), WIDTHS[-1])
+
+    def _library(self, width: int) -> ctypes.CDLL:
+        if width not in self._libraries:
+            self._libraries[width] = load_library(kernel_source(self._laws, self._real.itemsize == 8, width))
+        return self._libraries[width]
+
     def forward(self, start: np.ndarray, columns: Sequence[Sequence[np.ndarray | None]],
                 drives: np.ndarray | None = None) -> np.ndarray:
         """States float[batch, records, unknowns].
@@ -178,7 +197,8 @@ class Program:
         drives = self._own_drives if drives is None else np.ascontiguousarray(drives, dtype=real)
         packed, kept = self._columns(columns)
         problem.groups = ctypes.addressof(packed)
-        stage_bytes = self._rows * WIDTH * VECTOR_BYTES * self._method.stages
+        width = self._width(size)
+        stage_bytes = self._rows * width * VECTOR_BYTES * self._method.stages
         segment = self._schedule.count
         if segment * stage_bytes > SAVED_BYTES:
             segment = max(1, int(np.sqrt(segment / self._method.stages)))
@@ -200,7 +220,7 @@ class Program:
                     if param.waveform is None:
                         places[number, p] = np.zeros(one.runs.count, dtype=real)
                         pointers[k * self._max_params + p] = places[number, p].ctypes.data
-        if size and self._library.integrate(ctypes.byref(problem), ctypes.byref(batch), pointers):
+        if size and self._library(width).integrate(ctypes.byref(problem), ctypes.byref(batch), pointers):
             raise SimulatorFailed("memory", Diagnostic("KC0603", "there is not enough memory for the tiles of a batch"))
         del kept
         if cotangent is not None:
@@ -208,6 +228,15 @@ class Program:
         return ends, bars
 
     def _columns(self, columns: Sequence[Sequence[np.ndarray | None]]):
+        given = [column for number in self._groups for column in columns[number]]
+        if self._last is not None and all(a is b for a, b in zip(self._last[0], given, strict=True)):
+            return self._last[1:]
+        packed, kept = self._sorted_columns(columns)
+        constant = all(column is None or not column.flags.writeable for column in given)
+        self._last = (given, packed, kept) if constant else None
+        return packed, kept
+
+    def _sorted_columns(self, columns: Sequence[Sequence[np.ndarray | None]]):
         kept: list[object] = []
         packed = (_Group * max(1, len(self._groups)))()
         for k, (number, one) in enumerate(self._groups.items()):

@@ -42,19 +42,34 @@ def sort_into_runs(ends: np.ndarray, home: int, pairs: bool) -> Runs:
         back = ends[:, home] != held
         ends = np.empty_like(ends)
         ends[:, home], ends[:, 1 - home] = held, other
-    rest = [k for k in range(ends.shape[1]) if k != home]
-    order = np.lexsort((back, *(ends[:, k] for k in reversed(rest)), ends[:, home]))
+    order = _order(ends, home, back)
     sorted_ends, sorted_back = ends[order], back[order]
-    changes = np.any(sorted_ends[1:] != sorted_ends[:-1], axis=1)
-    first = np.flatnonzero(np.concatenate([[True], changes])) if count else np.zeros(0, dtype=np.int64)
+    first = _firsts(sorted_ends)
     start = np.append(first, count)
     backward = np.concatenate([[0], np.cumsum(sorted_back)])
     middle = start[1:] - (backward[start[1:]] - backward[start[:-1]])
-    of_run = sorted_ends[first, home]
-    firsts = np.flatnonzero(np.concatenate([[True], of_run[1:] != of_run[:-1]])) if len(first) else np.zeros(0, dtype=np.int64)
+    return _runs(order, sorted_ends[first], home, start, middle)
 
-    def small(array: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(array, dtype=np.int32)
 
-    return Runs(order, small(of_run[firsts]), small(np.append(firsts, len(first))), small(sorted_ends[first][:, rest]),
-                small(start), small(middle))
+def sort_one_by_one(ends: np.ndarray, home: int) -> Runs:
+    """Runs of one instance each, sorted by the end that is held."""
+    order = _order(ends, home, np.zeros(len(ends), dtype=bool))
+    start = np.arange(len(ends) + 1)
+    return _runs(order, ends[order], home, start, start[1:])
+
+
+def _order(ends: np.ndarray, home: int, back: np.ndarray) -> np.ndarray:
+    return np.lexsort((back, *(ends[:, k] for k in reversed(range(ends.shape[1])) if k != home), ends[:, home]))
+
+
+def _firsts(rows: np.ndarray) -> np.ndarray:
+    """Places where a row differs from the one before."""
+    changes = np.any(rows[1:] != rows[:-1], axis=1)
+    return np.flatnonzero(np.concatenate([[True], changes])) if len(rows) else np.zeros(0, dtype=np.int64)
+
+
+def _runs(order: np.ndarray, ends: np.ndarray, home: int, start: np.ndarray, middle: np.ndarray) -> Runs:
+    """Runs from the ends of each run."""
+    firsts = _firsts(ends[:, [home]])
+    arrays = (ends[firsts, home], np.append(firsts, len(ends)), np.delete(ends, home, axis=1), start, middle)
+    return Runs(order, *(np.ascontiguousarray(array, dtype=np.int32) for array in arrays))

@@ -21,13 +21,13 @@ class Chained:
 
 
 class LawView:
-    """What the templates read of a law; `home` is the end that is held in registers over its runs."""
+    """What the templates read of a law."""
 
     def __init__(self, number: int, code: LawCode) -> None:
         self.number = number
         self.name = code.model.name
         self.ends = code.ends
-        self.home = code.receivers[-1] if code.receivers else 0
+        self.single, self.home = code.single, code.home
         self.flows = code.flows
         self.forward, self.adjoint = code.forward(), code.adjoint()
         self.slopes = [(flow, end) for flow, end, _ in code.kept_slopes]
