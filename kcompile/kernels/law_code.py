@@ -119,9 +119,9 @@ class LawCode:
 
     @cached_property
     def trained(self) -> tuple[int, ...]:
-        """Numbers of the parameters that have a derivative."""
+        """Numbers of the parameters that a flow has a derivative to."""
         return tuple(k for k, p in enumerate(self.model.params) if p.waveform is None and any(
-            flow.value.has(symbol(p.name)) for flow in self.flows))
+            sympy.diff(flow.value, symbol(p.name)) != 0 for flow in self.flows))
 
     @cached_property
     def _parameter_terms(self) -> list[Expression]:
