@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from kcompile.ir.circuit import Circuit
     from kcompile.passes.pipeline import Pipeline
     from kcompile.sim.result import Waveforms
+    from kcompile.train.circuit_module import CircuitModule
 
 __version__ = "0.1.0"
 
-__all__ = ["Circuit", "CompileError", "Diagnostic", "Imported", "KcompileError", "Pipeline", "SimulatorFailed", "Source",
-           "ToolMissing", "UsageError", "Waveforms", "check", "compile", "import_kirchhoffnet", "import_torch", "lower",
-           "simulate", "verify"]
+__all__ = ["Circuit", "CircuitModule", "CompileError", "Diagnostic", "Imported", "KcompileError", "Pipeline",
+           "SimulatorFailed", "Source", "ToolMissing", "UsageError", "Waveforms", "check", "compile", "import_kirchhoffnet",
+           "import_torch", "lower", "simulate", "verify"]
 
-_LATER = {"Circuit": "kcompile.ir.circuit", "Imported": "kcompile.imports.base", "Pipeline": "kcompile.passes.pipeline",
-          "Waveforms": "kcompile.sim.result"}
+_LATER = {"Circuit": "kcompile.ir.circuit", "CircuitModule": "kcompile.train.circuit_module",
+          "Imported": "kcompile.imports.base", "Pipeline": "kcompile.passes.pipeline", "Waveforms": "kcompile.sim.result"}
 
 
 def __getattr__(name: str) -> Any:

@@ -52,10 +52,13 @@ def law_kernels(model: DeviceModel) -> LawKernels:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """All instances of one model in one phase: ends int32[n, terminals], states int[n, states] in the unknowns."""
+    """All instances of one model in one phase, table by table: ends int32[n, terminals], states int[n, states] in the
+    unknowns.
+    """
 
     model: DeviceModel
     phase: int | None
+    tables: tuple[InstanceTable, ...]
     kernels: LawKernels
     ends: np.ndarray
     states: np.ndarray
@@ -83,7 +86,10 @@ class Slice:
 
 
 class System:
-    """The equations of a circuit. `slices` has one entry per phase, or one when there are no phases."""
+    """The equations of a circuit.
+
+    `slices` has one entry per phase, or one when there are no phases; `groups` are those of all slices, each once.
+    """
 
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
@@ -133,8 +139,8 @@ class System:
                       for p in model.waveforms for k, t in enumerate(tables))
         first = kernels.initials.prepare(columns)({})
         initials = np.stack([np.broadcast_to(v, (len(ends),)) for v in first], axis=1) if width else np.zeros((len(ends), 0))
-        return Group(model, phase, kernels, ends, states, kernels.values.prepare(columns), kernels.partials.prepare(columns),
-                     initials, waves)
+        return Group(model, phase, tuple(tables), kernels, ends, states, kernels.values.prepare(columns),
+                     kernels.partials.prepare(columns), initials, waves)
 
     def _initial_states(self, groups: Iterable[Group]) -> list[np.ndarray]:
         values = np.zeros(len(self.state_names))

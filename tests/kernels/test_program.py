@@ -90,11 +90,11 @@ def test_the_adjoint_is_the_derivative_of_the_steps(case: str, method: str) -> N
     assert_derivative(kernel, start, columns(System(circuit)), 1e-7)
 
 
-def assert_derivative(kernel: Program, start: np.ndarray, given: list[list[np.ndarray | None]], tolerance: float) -> None:
+def assert_derivative(kernel: Program, start: np.ndarray, given: list[list[np.ndarray | None]], tolerance: float,
+                      step: float = 1e-5) -> None:
     rng = np.random.default_rng(1)
     cotangent = rng.normal(size=kernel.forward(start, given).shape)
     start_bar, bars, _ = kernel.adjoint(start, given, cotangent)
-    step = 1e-5
 
     def difference(change) -> float:
         up, down = (float((kernel.forward(*change(sign * step)) * cotangent).sum()) for sign in (1, -1))
@@ -127,7 +127,7 @@ def test_ramps_and_rails_have_the_derivative_of_their_active_set() -> None:
     kernel = made(circuit, rail=0.7, record=(0, 5, 10))
     ends = kernel.forward(np.clip(start, -0.7, 0.7), given)
     assert np.abs(ends).max() == 0.7
-    assert_derivative(kernel, 0.9 * np.clip(start, -0.7, 0.7), given, 1e-6)
+    assert_derivative(kernel, 0.9 * np.clip(start, -0.7, 0.7), given, 1e-6, step=1e-7)
 
 
 def test_drives_of_each_sample_have_a_derivative() -> None:

@@ -1,0 +1,17 @@
+"""Which backend runs a problem. The one place that knows all of them."""
+
+from __future__ import annotations
+
+from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest
+from kcompile.train.base import Backend, Problem
+from kcompile.train.torch_backend import TorchBackend
+
+BACKENDS = {"torch": TorchBackend}
+
+
+def make_backend(name: str, problem: Problem) -> Backend:
+    """Backend of a name; `auto` is the fastest that runs here. Raises `UsageError` KC0509."""
+    if name not in ("auto", *BACKENDS):
+        raise UsageError(Diagnostic("KC0509", f"there is no backend `{name}`",
+                                    hint=nearest(name, BACKENDS) or accepted(("auto", *BACKENDS))))
+    return BACKENDS["torch" if name == "auto" else name](problem)
