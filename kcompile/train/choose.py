@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
+
+import torch
+
 from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest
+from kcompile.kernels.build import find_compiler
 from kcompile.train.base import Backend, Problem
+from kcompile.train.cpp_backend import CppBackend
 from kcompile.train.torch_backend import TorchBackend
 
-BACKENDS = {"torch": TorchBackend}
+BACKENDS = {"cpp": CppBackend, "torch": TorchBackend}
 
 
-def make_backend(name: str, problem: Problem) -> Backend:
-    """Backend of a name; `auto` is the fastest that runs here. Raises `UsageError` KC0509."""
+def make_backend(name: str, problem: Problem, device: torch.device) -> Backend:
+    """Backend of a name; `auto` is generated C++ on a processor with a compiler, and torch elsewhere.
+
+    Raises `UsageError` KC0509, `ToolMissing` KC0720.
+    """
     if name not in ("auto", *BACKENDS):
         raise UsageError(Diagnostic("KC0509", f"there is no backend `{name}`",
                                     hint=nearest(name, BACKENDS) or accepted(("auto", *BACKENDS))))
-    return BACKENDS["torch" if name == "auto" else name](problem)
+    if name == "cpp" and device.type != "cpu":
+        raise UsageError(Diagnostic("KC0509", f"the backend `cpp` runs on processors, not on {device.type}", hint="take `torch`"))
+    if name == "auto":
+        name = "cpp" if device.type == "cpu" and find_compiler() is not None else "torch"
+        if device.type == "cpu" and name == "torch":
+            warnings.warn("there is no C++ compiler, so circuits run in torch, which takes 10 to 100 times as long; install g++",
+                          stacklevel=2)
+    return BACKENDS[name](problem)

@@ -42,7 +42,7 @@ class CircuitModule(nn.Module):
     """A circuit that runs with fixed steps, with a parameter for each of `Circuit.trainable()`, under its name.
 
     solver: `heun`, `rk4` or `tsit5`; steps: of each time slice; until: seconds, for circuits without phases. rail: `clamp`
-    runs the current that a rail stands for, `ideal` projects voltages into it. backend: `auto` or `torch`.
+    runs the current that a rail stands for, `ideal` projects voltages into it. backend: `auto`, `cpp` or `torch`.
     Values and voltages are in SI units. Raises `UsageError` KC0503, KC0508, KC0509, KC0552.
     """
 
@@ -148,7 +148,7 @@ class CircuitModule(nn.Module):
         problem = Problem(self._system, self._schedule, self._method, lower, upper,
                           tuple(range(count + 1)) if whole else (count,), like.dtype)
         sizes = {name: parameter.numel() for name, parameter in self.named_parameters()}
-        return _Built(make_backend(self._name, problem), Columns(problem, sizes, like), Start(problem, like),
+        return _Built(make_backend(self._name, problem, like.device), Columns(problem, sizes, like), Start(problem, like),
                       _own_drives(net, problem.stage_times, like), _reader(self._system, whole, like))
 
     def __getstate__(self) -> dict[str, Any]:
