@@ -28,6 +28,11 @@ _SHARED = 1.5
 SAVED_BYTES = 256 << 20
 """Bytes of stages that a thread keeps for the adjoint; beyond, steps are run again from states kept between them."""
 
+KEPT_BYTES = 1 << 30
+"""Bytes of stages that are kept between a run and its adjoint; beyond, the adjoint runs again."""
+
+Columns = Sequence[Sequence[np.ndarray | None]]
+
 _POINTER = ctypes.c_void_p
 
 
@@ -49,8 +54,8 @@ class _Problem(ctypes.Structure):
 
 
 class _Batch(ctypes.Structure):
-    _fields_ = [*((name, ctypes.c_int32) for name in ("size", "threads", "drives_each", "segment")),
-                *((name, _POINTER) for name in ("start", "drives", "push", "ends", "cotangent", "start_bar", "drives_bar"))]
+    _fields_ = [*((name, ctypes.c_int32) for name in ("size", "threads", "drives_each", "segment", "is_adjoint")),
+                *((name, _POINTER) for name in ("start", "drives", "push", "ends", "cotangent", "start_bar", "drives_bar", "kept"))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,64 +175,71 @@ class Program:
             self._libraries[width] = load_library(kernel_source(self._laws, self._real.itemsize == 8, width))
         return self._libraries[width]
 
-    def forward(self, start: np.ndarray, columns: Sequence[Sequence[np.ndarray | None]],
-                drives: np.ndarray | None = None) -> np.ndarray:
+    def forward(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None = None,
+                kept: np.ndarray | None = None) -> np.ndarray:
         """States float[batch, records, unknowns].
 
         start: float[batch, unknowns]; columns: one list for each group of the system, one column float[n] for each parameter
-        of its model, None for waveforms; drives: [steps, stages, driven] or [batch, steps, stages, driven].
+        of its model, None for waveforms; drives: [steps, stages, driven] or [batch, steps, stages, driven]; kept: what
+        `keep` made, written for the adjoint.
         """
-        ends, _ = self._call(start, columns, drives, None)
+        start = np.ascontiguousarray(start, dtype=self._real)
+        ends = np.empty((len(start), len(self._records), self._system.size), dtype=self._real)
+        self._call(start, columns, drives, None, ends=ends.ctypes.data, kept=None if kept is None else kept.ctypes.data)
         return ends
 
-    def adjoint(self, start: np.ndarray, columns: Sequence[Sequence[np.ndarray | None]], cotangent: np.ndarray,
-                drives: np.ndarray | None = None, wants_drives: bool = False
-                ) -> tuple[np.ndarray, list[list[np.ndarray | None]], np.ndarray | None]:
-        """Derivatives of sum(cotangent * states): to start, to every column, and to the drives of each sample if wanted."""
-        _, bars = self._call(start, columns, drives, cotangent, wants_drives)
-        assert bars is not None
-        return bars
+    def keep(self, batch: int) -> np.ndarray | None:
+        """Room for the states of every stage of a batch, None where it is more than 1 GiB."""
+        tile = self._width(batch) * VECTOR_BYTES // self._real.itemsize
+        count = -(-batch // tile) * tile * self._rows * (self._schedule.count * self._method.stages + 1)
+        if count * self._real.itemsize > KEPT_BYTES:
+            return None
+        room = np.empty(count + VECTOR_BYTES, dtype=self._real)
+        skip = -room.ctypes.data % VECTOR_BYTES // self._real.itemsize
+        return room[skip : skip + count]
 
-    def _call(self, start: np.ndarray, columns: Sequence[Sequence[np.ndarray | None]], drives: np.ndarray | None,
-              cotangent: np.ndarray | None, wants_drives: bool = False):
-        real, problem = self._real, self._problem
-        start = np.ascontiguousarray(start, dtype=real)
-        size = len(start)
-        ends = np.empty((size, len(self._records), self._system.size), dtype=real)
-        drives = self._own_drives if drives is None else np.ascontiguousarray(drives, dtype=real)
-        packed, kept = self._columns(columns)
-        problem.groups = ctypes.addressof(packed)
-        width = self._width(size)
-        stage_bytes = self._rows * width * VECTOR_BYTES * self._method.stages
-        segment = self._schedule.count
+    def adjoint(self, start: np.ndarray, columns: Columns, cotangent: np.ndarray, drives: np.ndarray | None = None,
+                wants_drives: bool = False, kept: np.ndarray | None = None
+                ) -> tuple[np.ndarray, list[list[np.ndarray | None]], np.ndarray | None]:
+        """Derivatives of sum(cotangent * states): to start, to every column, and to the drives of each sample if wanted.
+
+        cotangent: as the states; the others as `forward` was given them. Without `kept` the steps are run again.
+        """
+        start = np.ascontiguousarray(start, dtype=self._real)
+        cotangent = np.ascontiguousarray(cotangent, dtype=self._real)
+        start_bar = np.zeros_like(start)
+        shape = (len(start), self._schedule.count, self._method.stages, len(self._system.driven))
+        drives_bar = np.zeros(shape, dtype=self._real) if wants_drives else None
+        bars = {(number, p): np.zeros(one.runs.count, dtype=self._real) for number, one in self._groups.items()
+                for p, param in enumerate(one.group.model.params) if param.waveform is None}
+        self._call(start, columns, drives, bars, is_adjoint=1, cotangent=cotangent.ctypes.data, start_bar=start_bar.ctypes.data,
+                   drives_bar=None if drives_bar is None else drives_bar.ctypes.data,
+                   kept=None if kept is None else kept.ctypes.data)
+        return start_bar, self._unsorted(bars), drives_bar
+
+    def _call(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None,
+              bars: dict[tuple[int, int], np.ndarray] | None, **arrays: int | None) -> None:
+        size, width = len(start), self._width(len(start))
+        drives = self._own_drives if drives is None else np.ascontiguousarray(drives, dtype=self._real)
+        packed, alive = self._columns(columns)
+        self._problem.groups = ctypes.addressof(packed)
+        segment, stage_bytes = self._schedule.count, self._rows * width * VECTOR_BYTES * self._method.stages
         if segment * stage_bytes > SAVED_BYTES:
             segment = max(1, int(np.sqrt(segment / self._method.stages)))
-        batch = _Batch(size=size, threads=self._threads, segment=segment, drives_each=int(drives is not None and drives.ndim == 4),
-                       start=start.ctypes.data, drives=None if drives is None else drives.ctypes.data,
-                       push=None if self._push is None else self._push.ctypes.data, ends=ends.ctypes.data)
-        bars = None
+        batch = _Batch(size=size, threads=self._threads, segment=segment, start=start.ctypes.data,
+                       drives_each=int(drives is not None and drives.ndim == 4),
+                       drives=None if drives is None else drives.ctypes.data,
+                       push=None if self._push is None else self._push.ctypes.data, **arrays)
         pointers = (_POINTER * max(1, len(self._groups) * self._max_params))()
-        if cotangent is not None:
-            cotangent = np.ascontiguousarray(cotangent, dtype=real)
-            start_bar = np.zeros_like(start)
-            drives_bar = np.zeros((size, self._schedule.count, self._method.stages, problem.driven), dtype=real) if wants_drives \
-                else None
-            batch.cotangent, batch.start_bar = cotangent.ctypes.data, start_bar.ctypes.data
-            batch.drives_bar = None if drives_bar is None else drives_bar.ctypes.data
-            places: dict[tuple[int, int], np.ndarray] = {}
-            for k, (number, one) in enumerate(self._groups.items()):
-                for p, param in enumerate(one.group.model.params):
-                    if param.waveform is None:
-                        places[number, p] = np.zeros(one.runs.count, dtype=real)
-                        pointers[k * self._max_params + p] = places[number, p].ctypes.data
-        if size and self._library(width).integrate(ctypes.byref(problem), ctypes.byref(batch), pointers):
+        for k, number in enumerate(self._groups):
+            for p in range(self._max_params):
+                if bars and (number, p) in bars:
+                    pointers[k * self._max_params + p] = bars[number, p].ctypes.data
+        if size and self._library(width).integrate(ctypes.byref(self._problem), ctypes.byref(batch), pointers):
             raise SimulatorFailed("memory", Diagnostic("KC0603", "there is not enough memory for the tiles of a batch"))
-        del kept
-        if cotangent is not None:
-            bars = (start_bar, self._unpack(places), drives_bar)
-        return ends, bars
+        del alive
 
-    def _columns(self, columns: Sequence[Sequence[np.ndarray | None]]):
+    def _columns(self, columns: Columns):
         given = [column for number in self._groups for column in columns[number]]
         if self._last is not None and all(a is b for a, b in zip(self._last[0], given, strict=True)):
             return self._last[1:]
@@ -236,7 +248,7 @@ class Program:
         self._last = (given, packed, kept) if constant else None
         return packed, kept
 
-    def _sorted_columns(self, columns: Sequence[Sequence[np.ndarray | None]]):
+    def _sorted_columns(self, columns: Columns):
         kept: list[object] = []
         packed = (_Group * max(1, len(self._groups)))()
         for k, (number, one) in enumerate(self._groups.items()):
@@ -257,7 +269,7 @@ class Program:
                                ctypes.addressof(strides), runs.count)
         return packed, kept
 
-    def _unpack(self, places: dict[tuple[int, int], np.ndarray]) -> list[list[np.ndarray | None]]:
+    def _unsorted(self, places: dict[tuple[int, int], np.ndarray]) -> list[list[np.ndarray | None]]:
         found: list[list[np.ndarray | None]] = [[None] * len(g.model.params) for g in self._system.groups]
         for (number, p), bar in places.items():
             column = np.empty_like(bar)

@@ -34,7 +34,8 @@ class _Run(torch.autograd.Function):
     def forward(ctx: Any, program: Program, problem: Problem, start: Tensor, drives: Tensor | None, *columns: Tensor) -> Tensor:
         ctx.program, ctx.problem = program, problem
         ctx.save_for_backward(start, drives, *columns)
-        return torch.from_numpy(program.forward(_array(start), _by_group(problem, columns), _maybe(drives)))
+        ctx.kept = program.keep(len(start)) if any(ctx.needs_input_grad) else None
+        return torch.from_numpy(program.forward(_array(start), _by_group(problem, columns), _maybe(drives), ctx.kept))
 
     @staticmethod
     @once_differentiable
@@ -42,7 +43,7 @@ class _Run(torch.autograd.Function):
         start, drives, *columns = ctx.saved_tensors
         wants_drives = ctx.needs_input_grad[3]
         start_bar, bars, drives_bar = ctx.program.adjoint(
-            _array(start), _by_group(ctx.problem, columns), _array(cotangents[0]), _maybe(drives), wants_drives)
+            _array(start), _by_group(ctx.problem, columns), _array(cotangents[0]), _maybe(drives), wants_drives, ctx.kept)
         drive_bar = None
         if drives_bar is not None:
             drive_bar = torch.from_numpy(drives_bar if drives.ndim == 4 else drives_bar.sum(axis=0))
