@@ -46,11 +46,11 @@ def compiler_version(compiler: str) -> str:
 def load_library(text: str) -> ctypes.CDLL:
     """Library of a C++ text, built when it is not in the cache.
 
-    Raises `ToolMissing` KC0720 without a compiler, KC0721 when the text does not compile.
+    Raises `ToolMissing` KC0717 without a compiler, KC0718 when the text does not compile.
     """
     compiler = find_compiler()
     if compiler is None:
-        raise ToolMissing(Diagnostic("KC0720", "there is no C++ compiler for the kernels", hint="install g++, or set CXX"))
+        raise ToolMissing(Diagnostic("KC0717", "there is no C++ compiler for the kernels", hint="install g++, or set CXX"))
     stamp = "\0".join([text, *FLAGS, compiler, compiler_version(compiler), processor()])
     name = hashlib.sha256(stamp.encode()).hexdigest()[:24]
     cache = cache_folder()
@@ -70,7 +70,7 @@ def _build(compiler: str, text: str, library: Path, scratch: Path) -> None:
                           check=False)
     if done.returncode:
         first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
-        raise ToolMissing(Diagnostic("KC0721", f"{compiler} does not compile a kernel: {first}",
+        raise ToolMissing(Diagnostic("KC0718", f"{compiler} does not compile a kernel: {first}",
                                      hint="the environment variable CXX names another compiler"))
     # The text lies beside the library for whoever wants to read it; both appear whole or not at all.
     for made, kept in ((source, library.with_suffix(".cpp")), (built, library)):

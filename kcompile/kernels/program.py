@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kcompile.diagnostics import Diagnostic, SimulatorFailed
 from kcompile.kernels.build import load_library
 from kcompile.kernels.law_code import LawCode
 from kcompile.kernels.runs import Runs, sort_into_runs, sort_one_by_one
@@ -72,7 +71,7 @@ class Program:
     """Integrates batches of a circuit in generated C++; made once, called with parameter columns and initial states.
 
     Rows are the nodes by number, then the inner states. lower, upper: float64[unknowns], the ideal rail; record: steps after
-    which states are returned, 0 for the start. Raises `ToolMissing` KC0720, KC0721.
+    which states are returned, 0 for the start. Raises `ToolMissing` KC0717, KC0718.
     """
 
     def __init__(self, system: System, schedule: Schedule, method: Tableau, *, lower: np.ndarray, upper: np.ndarray,
@@ -236,7 +235,7 @@ class Program:
                 if bars and (number, p) in bars:
                     pointers[k * self._max_params + p] = bars[number, p].ctypes.data
         if size and self._library(width).integrate(ctypes.byref(self._problem), ctypes.byref(batch), pointers):
-            raise SimulatorFailed("memory", Diagnostic("KC0603", "there is not enough memory for the tiles of a batch"))
+            raise MemoryError("not enough memory for the tiles of a batch")
         del alive
 
     def _columns(self, columns: Columns):

@@ -18,7 +18,7 @@ BACKENDS = {"cpp": CppBackend, "torch": TorchBackend}
 def make_backend(name: str, problem: Problem, device: torch.device) -> Backend:
     """Backend of a name; `auto` is generated C++ on a processor with a compiler, and torch elsewhere.
 
-    Raises `UsageError` KC0509, `ToolMissing` KC0720.
+    Raises `UsageError` KC0509, `ToolMissing` KC0717.
     """
     if name not in ("auto", *BACKENDS):
         raise UsageError(Diagnostic("KC0509", f"there is no backend `{name}`",

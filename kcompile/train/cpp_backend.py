@@ -14,7 +14,7 @@ from kcompile.train.base import Problem
 
 
 class CppBackend:
-    """Runs a `Problem` on processors; raises `ToolMissing` KC0720 without a C++ compiler."""
+    """Runs a `Problem` on processors; raises `ToolMissing` KC0717 without a C++ compiler."""
 
     name = "cpp"
 
