@@ -5,7 +5,7 @@ A body is written for each orientation of a device: devices between the same two
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -66,7 +66,8 @@ class LawCode:
         law = model.law
         self.flows = tuple(Flow(place[b.start], place[b.stop], whole_numbers(b.value)) for b in law.currents) + tuple(
             Flow(-1, len(model.terminals) + k, whole_numbers(rate)) for k, rate in enumerate(law.rates))
-        self.pairs = not single and self.ends == 2 and len(self.flows) == 1 and {self.flows[0].start, self.flows[0].stop} == {0, 1}
+        self.pairs = (not single and self.ends == 2 and len(self.flows) == 1
+                      and {self.flows[0].start, self.flows[0].stop} == {0, 1})
         self.home = max((end for flow in self.flows for end in (flow.start, flow.stop)), default=0)
         """The end that is held in registers over its runs, one that a flow changes."""
 
@@ -152,9 +153,11 @@ class LawCode:
         runs = {one.name for one in self.inputs} | {f"d{j}" for j in range(len(self.flows))}
         joined: dict[tuple[Expression, Expression], Expression] = {}
         for term in sympy.Add.make_args(expr):
-            weight = run = rest = sympy.Integer(1)
-            for factor in sympy.Mul.make_args(term):
-                read = {one.name for one in factor.free_symbols}
+            weight: Expression = sympy.Integer(1)
+            run, rest = weight, weight
+            factors: Sequence[Expression] = sympy.Mul.make_args(term)
+            for factor in factors:
+                read = set(map(str, factor.free_symbols))
                 if read <= names and not factor.is_Number:
                     weight *= factor
                 elif read <= runs:

@@ -13,6 +13,7 @@ from kcompile.kernels.build import load_library
 from kcompile.kernels.law_code import LawCode
 from kcompile.kernels.runs import Runs, sort_into_runs, sort_one_by_one
 from kcompile.kernels.source import VECTOR_BYTES, kernel_source
+from kcompile.kernels.structs import POINTER, BatchStruct, GroupStruct, ProblemStruct
 from kcompile.sim.pack import Group, System
 from kcompile.sim.schedule import Schedule, stage_values
 from kcompile.sim.tableau import Tableau
@@ -31,31 +32,6 @@ KEPT_BYTES = 1 << 30
 """Bytes of stages that are kept between a run and its adjoint; beyond, the adjoint runs again."""
 
 Columns = Sequence[Sequence[np.ndarray | None]]
-
-_POINTER = ctypes.c_void_p
-
-
-class _Group(ctypes.Structure):
-    _fields_ = [("law", ctypes.c_int32), ("homes", ctypes.c_int32),
-                *((name, _POINTER) for name in ("home", "runs", "others", "start", "middle", "columns", "strides")),
-                ("devices", ctypes.c_int64)]
-
-
-class _Problem(ctypes.Structure):
-    _fields_ = [*((name, ctypes.c_int32) for name in ("rows", "slices", "stages", "is_chained")),
-                ("first_group", _POINTER), ("groups_of", _POINTER), ("groups", _POINTER),
-                ("group_count", ctypes.c_int32), ("entries", ctypes.c_int32),
-                *((name, _POINTER) for name in ("row_start", "row_other", "inverse", "lower", "upper", "a", "b")),
-                ("steps", ctypes.c_int32), ("driven", ctypes.c_int32),
-                *((name, _POINTER) for name in ("step_slice", "step_length", "driven_rows")),
-                ("unknowns", ctypes.c_int32), ("records", ctypes.c_int32),
-                ("unknown_rows", _POINTER), ("record_steps", _POINTER)]
-
-
-class _Batch(ctypes.Structure):
-    _fields_ = [*((name, ctypes.c_int32) for name in ("size", "threads", "drives_each", "segment", "is_adjoint")),
-                *((name, _POINTER) for name in ("start", "drives", "push", "ends", "cotangent", "start_bar", "drives_bar", "kept"))]
-
 
 @dataclass(frozen=True, eq=False)
 class _Packed:
@@ -86,7 +62,7 @@ class Program:
         self._groups = {k: self._pack(group, times) for k, group in enumerate(system.groups) if LawCode(group.model).flows}
         self._max_params = max((len(law.model.params) for law in self._laws), default=0)
         self._libraries: dict[int, ctypes.CDLL] = {}
-        self._last: tuple[list[np.ndarray | None], object, object] | None = None
+        self._last: tuple[list[np.ndarray | None], ctypes.Array[GroupStruct], object] | None = None
         """Columns of the last call that nobody can write to, and what was made of them."""
         self._problem = self._make_problem(lower, upper, times)
 
@@ -112,7 +88,7 @@ class Program:
         waves = {k: np.ascontiguousarray(column[:, :, runs.order], dtype=self._real) for k, column in waves.items()}
         return _Packed(group, number, runs, waves)
 
-    def _make_problem(self, lower: np.ndarray, upper: np.ndarray, times: np.ndarray) -> _Problem:
+    def _make_problem(self, lower: np.ndarray, upper: np.ndarray, times: np.ndarray) -> ProblemStruct:
         system, method = self._system, self._method
         nodes = system.circuit.nodes.count
         self._rows = nodes + system.size - len(system.free)
@@ -126,7 +102,7 @@ class Program:
         for limit, given in zip(limits, (lower, upper), strict=True):
             limit[unknown_rows] = np.clip(given, -np.finfo(self._real).max, np.finfo(self._real).max)
         chained = not np.any(np.tril(method.a, -2))
-        problem = _Problem(
+        problem = ProblemStruct(
             rows=self._rows, slices=len(parts), stages=method.stages, is_chained=chained,
             first_group=self._int(first), groups_of=self._int([n for part in parts for n in part]),
             group_count=len(self._groups), entries=0 if others is None else len(others),
@@ -225,11 +201,11 @@ class Program:
         segment, stage_bytes = self._schedule.count, self._rows * width * VECTOR_BYTES * self._method.stages
         if segment * stage_bytes > SAVED_BYTES:
             segment = max(1, int(np.sqrt(segment / self._method.stages)))
-        batch = _Batch(size=size, threads=self._threads, segment=segment, start=start.ctypes.data,
+        batch = BatchStruct(size=size, threads=self._threads, segment=segment, start=start.ctypes.data,
                        drives_each=int(drives is not None and drives.ndim == 4),
                        drives=None if drives is None else drives.ctypes.data,
                        push=None if self._push is None else self._push.ctypes.data, **arrays)
-        pointers = (_POINTER * max(1, len(self._groups) * self._max_params))()
+        pointers = (POINTER * max(1, len(self._groups) * self._max_params))()
         for k, number in enumerate(self._groups):
             for p in range(self._max_params):
                 if bars and (number, p) in bars:
@@ -249,10 +225,10 @@ class Program:
 
     def _sorted_columns(self, columns: Columns):
         kept: list[object] = []
-        packed = (_Group * max(1, len(self._groups)))()
+        packed = (GroupStruct * max(1, len(self._groups)))()
         for k, (number, one) in enumerate(self._groups.items()):
             runs, count = one.runs, len(one.group.model.params)
-            pointers, strides = (_POINTER * max(1, count))(), (ctypes.c_int64 * max(1, count))()
+            pointers, strides = (POINTER * max(1, count))(), (ctypes.c_int64 * max(1, count))()
             for p, param in enumerate(one.group.model.params):
                 if param.waveform is None:
                     given = columns[number][p]
@@ -263,9 +239,9 @@ class Program:
                 pointers[p] = column.ctypes.data
                 kept.append(column)
             kept += [pointers, strides]
-            packed[k] = _Group(one.law, len(runs.home), runs.home.ctypes.data, runs.runs.ctypes.data, runs.others.ctypes.data,
-                               runs.start.ctypes.data, runs.middle.ctypes.data, ctypes.addressof(pointers),
-                               ctypes.addressof(strides), runs.count)
+            arrays = (runs.home, runs.runs, runs.others, runs.start, runs.middle)
+            packed[k] = GroupStruct(one.law, len(runs.home), *(array.ctypes.data for array in arrays),
+                                    ctypes.addressof(pointers), ctypes.addressof(strides), runs.count)
         return packed, kept
 
     def _unsorted(self, places: dict[tuple[int, int], np.ndarray]) -> list[list[np.ndarray | None]]:

@@ -209,9 +209,10 @@ class System:
         size = nodes + len(self.state_names)
         values = np.zeros(size)
         values[nodes:] = 1.0
-        if self._inverse is None:
-            values[self.free] = 1.0 / self._diagonal
+        if self._diagonal is not None:
+            values[self.free] = np.reciprocal(self._diagonal)
             return np.arange(size + 1), None, values
+        assert self._inverse is not None
         inner = self._inverse.tocoo()
         states = np.arange(nodes, size)
         entries = scipy.sparse.csr_array((np.concatenate([inner.data, values[states]]), (

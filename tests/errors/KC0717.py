@@ -10,7 +10,8 @@ from kcompile.kernels.build import load_library
 
 
 def case(tmp_path: Path) -> list[Diagnostic]:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(kc.ToolMissing) as caught:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXX", "no-such-compiler")
-        load_library("")
+        with pytest.raises(kc.ToolMissing) as caught:
+            load_library("")
     return list(caught.value.diagnostics)

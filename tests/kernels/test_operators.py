@@ -21,8 +21,9 @@ LAWS = {
     "exp": "exp(x)", "log": "log(x)", "sqrt": "sqrt(x)", "tanh": "tanh(x)", "sigmoid": "sigmoid(x)", "softplus": "softplus(x)",
     "sin": "sin(x)", "cos": "cos(x)", "atan": "atan(x)", "relu": "relu(x)", "leaky": "leaky_relu(x, slope = 0.1)",
     "abs": "abs(x)", "sign": "sign(x)", "min": "min(x, 0.5)", "max": "max(x, p)", "recip": "1 / x", "power": "pow(x, 1.5)",
-    "cube": "x * x * x * p", "choose": "if(x < p and not (x < -2) or x == 7.5, x * p, sin(x))", "mixed": "p * (x + p) / (1 + x * x)",
-    "ramp": "relu(p - x) + p * relu(x - p) + p", "truth": "x * if(x > p, 1, 0) - if(p > 0.1, x, 2)",
+    "cube": "x * x * x * p", "choose": "if(x < p and not (x < -2) or x == 7.5, x * p, sin(x))",
+    "mixed": "p * (x + p) / (1 + x * x)", "ramp": "relu(p - x) + p * relu(x - p) + p",
+    "truth": "x * if(x > p, 1, 0) - if(p > 0.1, x, 2)",
 }
 
 
@@ -31,8 +32,9 @@ def circuit() -> kc.Circuit:
     texts = [re.sub(r"\bx\b", "(V(a) / 1 V)", law) for law in LAWS.values()]
     laws = "".join(f"device Law{k}(a) {{ param p: real = 0.4; I(a) <+ 1 A * ({text}); }}" for k, text in enumerate(texts))
     devices = "".join(f"Law{k}(a[{k}]); Law{k}(a[{k}]) {{ p = 0.9 }};" for k in range(len(LAWS)))
+    n = len(LAWS)
     return kc.compile(kc.Source("law.kc", f"""use std.passive: Capacitor; {laws}
-        circuit Case {{ node a[{len(LAWS)}]; input a; Capacitor(a[k], gnd) {{ c = 1 F }} for k in 0..{len(LAWS)}; {devices} }}"""))
+        circuit Case {{ node a[{n}]; input a; Capacitor(a[k], gnd) {{ c = 1 F }} for k in 0..{n}; {devices} }}"""))
 
 
 @pytest.mark.parametrize("double", [True, False], ids=["float64", "float32"])
@@ -43,7 +45,8 @@ def test_values_and_slopes(double: bool) -> None:
     step = 1e-3 if double else 1.0
     schedule = fixed_schedule(model, 1, step)
     limit = np.full(system.size, np.inf)
-    kernel = Program(system, schedule, Tableau("euler", 1, (), (1.0,), 2.0), lower=-limit, upper=limit, record=(1,), double=double)
+    euler = Tableau("euler", 1, (), (1.0,), 2.0)
+    kernel = Program(system, schedule, euler, lower=-limit, upper=limit, record=(1,), double=double)
     columns = [[np.array([0.4, 0.9])] if g.model.name.startswith("Law") else [np.ones(len(LAWS))] for g in system.groups]
     points = POINTS if double else POINTS[np.abs(POINTS) < 20]
     start = np.repeat(points[:, None], len(LAWS), axis=1)

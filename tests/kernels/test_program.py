@@ -12,7 +12,8 @@ from kcompile.sim.pack import System
 from kcompile.sim.schedule import fixed_schedule
 from kcompile.sim.tableau import METHODS
 
-HEAD = "use std.kirchhoff: ShiftRelu, ShiftLeakyRelu1, ShiftTanh, ShiftTanh1, ShiftTanh2, Conductance; use std.compute: Multiplier; use std.passive: Capacitor, Inductor, Resistor;"
+HEAD = ("use std.kirchhoff: ShiftRelu, ShiftLeakyRelu1, ShiftTanh, ShiftTanh1, ShiftTanh2, Conductance;"
+        "use std.compute: Multiplier; use std.passive: Capacitor, Inductor, Resistor;")
 CIRCUITS = {
     "pairs": ("node a[5]; input a; Capacitor(a[i], gnd) { c = 1 F + 0.1 F * i } for i in 0..5;"
               "ShiftTanh(a[i], a[j]) { i0 = 0.3 A + 0.1 A * i - 0.2 A * j, th = 0.1 V * j } for i in 0..5, j in 0..5 if i != j;"
@@ -123,7 +124,7 @@ def test_ramps_and_rails_have_the_derivative_of_their_active_set() -> None:
             "ShiftLeakyRelu1(a[i], gnd) { p0 = 0.1 V * i, p1 = 0.2 S } for i in 0..6;")
     circuit = compiled(body)
     given = columns(System(circuit))
-    inputs, start = starts(circuit, 40, seed=3)
+    _, start = starts(circuit, 40, seed=3)
     kernel = made(circuit, rail=0.7, record=(0, 5, 10))
     inside = 0.69 * np.tanh(start)
     ends = kernel.forward(inside, given)
