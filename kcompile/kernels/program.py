@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kcompile.diagnostics import Diagnostic, SimulatorFailed, UsageError
 from kcompile.kernels.build import load_library
 from kcompile.kernels.law_code import LawCode
 from kcompile.kernels.runs import Runs, sort_into_runs, sort_one_by_one
 from kcompile.kernels.source import VECTOR_BYTES, kernel_source
-from kcompile.kernels.structs import POINTER, BatchStruct, GroupStruct, ProblemStruct
+from kcompile.kernels.structs import POINTER, BatchStruct, ControlStruct, GroupStruct, ProblemStruct
 from kcompile.sim.pack import Group, System
 from kcompile.sim.schedule import Schedule, stage_values
 from kcompile.sim.tableau import Tableau
@@ -163,6 +164,34 @@ class Program:
         self._call(start, columns, drives, None, ends=ends.ctypes.data, kept=None if kept is None else kept.ctypes.data)
         return ends
 
+    def adaptive(self, start: np.ndarray, columns: Columns, *, rtol: float, atol: float, most: int = 100_000
+                 ) -> tuple[np.ndarray, np.ndarray]:
+        """(states float[batch, unknowns] at the end, int[batch] steps tried), with steps of its own for each sample.
+
+        The local error of a step is kept below atol + rtol |y|, root mean square over the unknowns. Circuits without
+        waveforms, methods with an estimate of the error. Raises `SimulatorFailed` KC0601 where a sample needs more than
+        `most` steps, or steps that the precision of its numbers cannot make.
+        """
+        error = self._method.error
+        if error is None or self._own_drives is not None or any(one.waves for one in self._groups.values()):
+            raise UsageError(Diagnostic("KC0503", "steps are chosen for each sample in circuits without waveforms, by `tsit5`",
+                                        hint="take fixed steps"))
+        start = np.ascontiguousarray(start, dtype=self._real)
+        ends = np.empty((len(start), 1, self._system.size), dtype=self._real)
+        steps = np.zeros(len(start), dtype=np.int32)
+        weights = np.array(error)
+        ends_of_slices = np.bincount(self._schedule.slices, self._schedule.lengths)
+        control = ControlStruct(rtol=rtol, atol=atol, shortest=8 * float(np.finfo(self._real).eps), most=most,
+                                order=self._method.order, error=weights.ctypes.data, slice_length=ends_of_slices.ctypes.data,
+                                steps=steps.ctypes.data)
+        self._call(start, columns, None, None, control=control, ends=ends.ctypes.data)
+        lost = np.flatnonzero(steps < 0)
+        if len(lost) or not np.all(np.isfinite(ends)):
+            raise SimulatorFailed("stalled", Diagnostic(
+                "KC0601", f"{len(lost)} of {len(start)} samples do not reach the end within rtol {rtol:g}, the first is {lost[:1]}",
+                hint="allow a larger rtol, or use float64"))
+        return ends[:, 0], steps
+
     def keep(self, batch: int) -> np.ndarray | None:
         """Room for the states of every stage of a batch, None where it is more than 1 GiB."""
         tile = self._width(batch) * VECTOR_BYTES // self._real.itemsize
@@ -193,7 +222,7 @@ class Program:
         return start_bar, self._unsorted(bars), drives_bar
 
     def _call(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None,
-              bars: dict[tuple[int, int], np.ndarray] | None, **arrays: int | None) -> None:
+              bars: dict[tuple[int, int], np.ndarray] | None, control: ControlStruct | None = None, **arrays: int | None) -> None:
         size, width = len(start), self._width(len(start))
         drives = self._own_drives if drives is None else np.ascontiguousarray(drives, dtype=self._real)
         packed, alive = self._columns(columns)
@@ -210,7 +239,10 @@ class Program:
             for p in range(self._max_params):
                 if bars and (number, p) in bars:
                     pointers[k * self._max_params + p] = bars[number, p].ctypes.data
-        if size and self._library(width).integrate(ctypes.byref(self._problem), ctypes.byref(batch), pointers):
+        library, problem = self._library(width), ctypes.byref(self._problem)
+        failed = (library.integrate(problem, ctypes.byref(batch), pointers) if control is None else
+                  library.integrate_adaptive(problem, ctypes.byref(batch), ctypes.byref(control))) if size else 0
+        if failed:
             raise MemoryError("not enough memory for the tiles of a batch")
         del alive
 

@@ -34,3 +34,10 @@ class BatchStruct(ctypes.Structure):
     _fields_ = [*((name, ctypes.c_int32) for name in ("size", "threads", "drives_each", "segment", "is_adjoint")),
                 *((name, POINTER) for name in (
                     "start", "drives", "push", "ends", "cotangent", "start_bar", "drives_bar", "kept"))]
+
+
+class ControlStruct(ctypes.Structure):
+    """Tolerances of steps that are chosen."""
+
+    _fields_ = [*((name, ctypes.c_double) for name in ("rtol", "atol", "shortest")), ("most", ctypes.c_int32),
+                ("order", ctypes.c_int32), *((name, POINTER) for name in ("error", "slice_length", "steps"))]

@@ -191,3 +191,42 @@ def test_an_empty_batch_and_a_circuit_without_flows() -> None:
     assert made(circuit).forward(np.zeros((0, 5)), columns(System(circuit))).shape == (0, 1, 5)
     still = compiled("node a; input a; Capacitor(a, gnd) { c = 1 F };")
     np.testing.assert_array_equal(made(still).forward(np.array([[2.5]]), columns(System(still))), [[[2.5]]])
+
+
+@pytest.mark.parametrize("case", ["pairs", "laws", "phases", "states", "islands"])
+def test_chosen_steps_keep_their_tolerance(case: str) -> None:
+    circuit = compiled(CIRCUITS[case])
+    inputs, start = starts(circuit, 9)
+    kernel, system = made(circuit, steps=1, method="tsit5"), System(circuit)
+    errors, tried = [], []
+    for rtol in (1e-4, 1e-7, 1e-10):
+        ends, steps = kernel.adaptive(start, columns(system), rtol=rtol, atol=rtol)
+        native = kc.simulate(circuit.with_initial(inputs[8]), until=None if circuit.phases else 2.0, rtol=1e-13, points=2)
+        expected = np.concatenate([native.values[-1][system.free - 1], native.values[-1][circuit.nodes.count - 1 :]])
+        errors.append(float(np.abs(ends[8] - expected).max()))
+        tried.append(float(steps.mean()))
+    assert errors[0] < 1e-3
+    assert errors[1] < 1e-6
+    assert errors[2] < 2e-9
+    assert tried[0] < tried[1] < tried[2]
+
+
+def test_a_sample_has_the_steps_it_would_have_alone() -> None:
+    circuit = compiled(CIRCUITS["pairs"])
+    kernel, given = made(circuit, steps=1, method="tsit5"), columns(System(circuit))
+    _, start = starts(circuit, 40)
+    start[::2] *= 30.0
+    ends, steps = kernel.adaptive(start, given, rtol=1e-6, atol=1e-6)
+    alone, own = kernel.adaptive(start[17:18], given, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(alone[0], ends[17], rtol=1e-12)
+    assert own[0] == steps[17]
+    assert len(set(steps)) > 1
+
+
+def test_a_tolerance_that_cannot_be_met_is_said() -> None:
+    circuit = compiled("node a; input a; Capacitor(a, gnd) { c = 1 uF }; Multiplier(a, a, a) { k = 1 A/V^2 };")
+    kernel, given = made(circuit, steps=1, method="tsit5"), columns(System(circuit))
+    with pytest.raises(kc.SimulatorFailed, match="KC0601"):  # grows without bound before the end
+        kernel.adaptive(np.array([[1.0]]), given, rtol=1e-6, atol=1e-6)
+    with pytest.raises(kc.UsageError, match="KC0503"):
+        made(circuit).adaptive(np.array([[1.0]]), given, rtol=1e-6, atol=1e-6)
