@@ -2,9 +2,10 @@
 
     python -m benchmarks.validation
 
-Exact passes: equal to 1e-12 of the sum of the magnitudes that flow into a node. Bounded passes: inside the bound they say.
-Nodes that no output can see are not compared; which they are is found here from the non-zeros of Jacobians, not from the
-passes. Rows of docs/figures.md: 500 generated programs x every pass, 64 points each.
+Exact passes: equal to 1e-12 of the sum of the magnitudes that flow into a node, times the condition of capacitors between
+nodes. Bounded passes: inside the bound they say. Nodes that no output can see are not compared; which they are is found here
+from the non-zeros of Jacobians, not from the passes. Rows of docs/figures.md: 500 generated programs x every pass, 64 points
+each.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import kcompile as kc
 from benchmarks.programs import random_program
 from benchmarks.row import Row, table
 from kcompile.ir.circuit import Circuit
+from kcompile.ir.structure import capacitance_matrix
 from kcompile.passes.base import Contract, Pass
 from kcompile.passes.find import known_passes
 from kcompile.passes.parse_pipeline import parse_pipeline
@@ -104,7 +106,11 @@ def unknown_names(system: System) -> list[str]:
 
 
 def magnitude(system: System, phase: int, time: float, y: np.ndarray) -> np.ndarray:
-    """float64[unknowns]: what flows into each, without signs, as a rate: the scale that rounding is relative to."""
+    """float64[unknowns]: what flows into each, without signs, as a rate: the scale that rounding is relative to.
+
+    Where capacitors join nodes it has the condition of their matrix, 1e4 for 10 kF between nodes with 1 F to ground: no two
+    programs whose capacitances differ in the last digit have rates that agree any closer.
+    """
     part, v = system.slices[phase], system.voltages(time, y)
     outputs = []
     for group in part.groups:
@@ -112,7 +118,12 @@ def magnitude(system: System, phase: int, time: float, y: np.ndarray) -> np.ndar
         outputs += [np.broadcast_to(np.abs(value), (group.count,)) for value in values]
     flow = abs(part.incidence) @ np.concatenate(outputs) if outputs else np.zeros(system.size)
     nodes = flow[: len(system.free)]
-    rate = nodes / system._diagonal if system._inverse is None else abs(system._inverse) @ nodes
+    if system._inverse is None:
+        rate = nodes / system._diagonal
+    else:
+        # The capacitances are rounded too: changes of dC move C^-1 i by |C^-1| |dC| |C^-1 i| (Skeel).
+        free = capacitance_matrix(system.circuit)[system.free][:, system.free]
+        rate = abs(system._inverse) @ (abs(free) @ (abs(system._inverse) @ nodes))
     return np.concatenate([rate, flow[len(system.free) :]])
 
 

@@ -7,7 +7,6 @@ Exit codes: 0 ok, 1 findings or a check that failed, 2 usage, 3 a tool or packag
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -180,10 +179,12 @@ def _check_ending(out: str, known: Iterable[str]) -> None:
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def verify(request: Request, against: str, tolerance: float, style: str) -> None:
     """Run a model natively and in an outside simulator, and print the error of every node at two step sizes."""
+    from kcompile.files import to_json
+
     circuit = request.circuit()
     report = kcompile.verify(circuit, against=against, until=request.seconds(circuit), tolerance=tolerance, rtol=request.rtol)
     if style == "json":
-        click.echo(json.dumps(_summary(report, errors=True), indent=1))
+        click.echo(to_json(_summary(report, errors=True)))
     else:
         _show_report(report)
     sys.exit(0 if report.passed else 1)

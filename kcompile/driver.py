@@ -210,7 +210,10 @@ def verify(model: Model | Circuit, *, against: str = "ngspice", until: float | N
     check_positive(tolerance, "the tolerance")
     if until is not None:
         check_positive(until, "the time to simulate")
-    simulators = [pick("kcompile.verify", "SIMULATOR", name) for name in against.split(",")]
+    names = against.split(",")
+    if len(set(names)) < len(names):
+        raise UsageError(Diagnostic("KC0509", f"`{against}` names a simulator twice", hint="two runs of one are no agreement"))
+    simulators = [pick("kcompile.verify", "SIMULATOR", name) for name in names]
     circuit, rtol = _circuit(model), REFERENCE_RTOL if rtol is None else rtol
     if len(simulators) == 1:
         return compare(circuit, simulators[0], until=until, tolerance=tolerance, rtol=rtol)

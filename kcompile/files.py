@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
 import signal
@@ -31,6 +32,9 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
         if folder.is_file():
             raise UsageError(Diagnostic("KC0513", f"{printable(str(folder))} is a file, a folder is needed"))
         folder.mkdir(parents=True, exist_ok=True)
+        for name in files:
+            if (folder / name).is_dir():
+                raise UsageError(Diagnostic("KC0513", f"{printable(str(folder / name))} is a folder, a file is to be written"))
         for name, content in files.items():
             data = content.encode("utf-8") if isinstance(content, str) else content
             handle, temporary = tempfile.mkstemp(prefix=f".{name[:64]}.", suffix=".tmp", dir=folder)
@@ -89,4 +93,17 @@ def manifest(version: str, command: Sequence[str], sources: Mapping[str, str | b
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _RECORDED}},
         "files": {name: sha256(content) for name, content in sorted(files.items())},
     }
-    return json.dumps(content, indent=1) + "\n"
+    return to_json(content) + "\n"
+
+
+def to_json(value: Any) -> str:
+    """JSON text of a value; a number that JSON does not have is the text "inf", "-inf" or "nan"."""
+    return json.dumps(_finite(value), indent=1, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return str(float(value)) if isinstance(value, float) and not math.isfinite(value) else value

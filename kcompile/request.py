@@ -65,8 +65,8 @@ class Request:
         circuit, sources = compile_with_sources(
             self.model, top=self.top, settings=read_settings(self.settings), weights=self.weights,
             inputs=None if self.inputs is None else read_voltages(self.inputs), include=self.include)
-        beside = [name for name in (self.weights, self.inputs, *self.plugins)
-                  if name is not None and Path(name).suffix and Path(name).is_file()]
+        inputs = self.inputs if Path(self.inputs or "").suffix in (".npy", ".csv") else None  # else the voltages themselves
+        beside = [name for name in (self.weights, inputs, *self.plugins) if name is not None and Path(name).is_file()]
         contents = {**{one.name: one.text for one in sources}, **{name: Path(name).read_bytes() for name in beside}}
         return transform(circuit, self.passes, plugins=self.plugins, watch=watch), contents
 

@@ -120,11 +120,11 @@ def test_the_manifest_says_how_the_files_came_to_be(kcompile_run: Run, tmp_path:
     Path("base.kc").write_text("const c1 = 1 pF;\n")
     Path("values.kc").write_text('use "base.kc";\nconst c0 = 2 * c1;\n')
     Path("uses.kc").write_text('use "values.kc";\n' + FILES["low_pass.kc"].replace("1 pF", "c0").replace("LowPass", "Uses"))
-    safetensors.numpy.save_file({"C1.c": np.full(1, 3e-12)}, "weights.safetensors")
-    assert kcompile_run("uses.kc", "--until", "50ns", "--weights", "weights.safetensors", "--rtol", "1e-5").code == 0
+    safetensors.numpy.save_file({"C1.c": np.full(1, 3e-12)}, "weights")
+    assert kcompile_run("uses.kc", "--until", "50ns", "--weights", "weights", "--rtol", "1e-5").code == 0
     made = json.loads(Path("Uses.manifest.json").read_text())
-    assert made["command"] == ["kcompile", "uses.kc", "--until", "50ns", "--weights", "weights.safetensors", "--rtol", "1e-5"]
-    assert set(made["sources"]) == {"uses.kc", "values.kc", "base.kc", "std/passive.kc", "weights.safetensors"}
+    assert made["command"] == ["kcompile", "uses.kc", "--until", "50ns", "--weights", "weights", "--rtol", "1e-5"]
+    assert set(made["sources"]) == {"uses.kc", "values.kc", "base.kc", "std/passive.kc", "weights"}
     assert made["sources"]["values.kc"] == sha256(Path("values.kc").read_bytes())
     assert made["files"] == {name: sha256(Path(name).read_bytes()) for name in ("Uses.spice", "Uses_tb.cir", "Uses.map.json")}
     assert (made["options"]["until"], made["options"]["rtol"], made["kcompile"]) == (50e-9, 1e-5, kc.__version__)
@@ -537,6 +537,7 @@ def test_compile_with_check(kcompile_run: Run) -> None:
 
 def test_what_verify_refuses(kcompile_run: Run) -> None:
     refused(kcompile_run("verify", "net.kc", "--against", "xyce"), 2, "KC0509", "ngspice, osdi, pyspice, vacask")
+    refused(kcompile_run("verify", "net.kc", "--against", "ngspice,ngspice"), 2, "KC0509", "twice")
     for tolerance in ("0", "-1", "nan", "x"):
         refused(kcompile_run("verify", "net.kc", "--tolerance", tolerance), 2, "tolerance")
     refused(kcompile_run("verify", "net.kc", "--format", "sarif"), 2, "--format")

@@ -210,3 +210,12 @@ def test_the_same_bytes_on_every_machine(tmp_path: Path) -> None:
     for path, content in plain.items():
         for trace in (str(tmp_path), str(ROOT), time.strftime("%Y-%m")):
             assert trace.encode() not in content or path.endswith(".npz"), f"{trace} in {path}"
+
+
+def test_a_folder_in_the_place_of_one_file_leaves_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(UsageError, match=r"KC0513.*b is a folder"):
+        write_files(tmp_path, {"a": "new", "b": "new"})
+    assert (tmp_path / "a").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

@@ -41,6 +41,8 @@ def read_checkpoint(path: Path, shapes: Mapping[str, tuple[Sequence[int], int]])
     Raises KC0501 where the file cannot be read, KC0523 where it is no checkpoint, KC0524 where it does not fit.
     """
     found = _load(path)
+    if not found:
+        raise CompileError(Diagnostic("KC0524", f"{printable(str(path))} holds no arrays"))
     problems = [Diagnostic("KC0524", f"{printable(str(path))} has no `{key}`", hint=nearest(key, map(str, found)) or
                            accepted(printable(str(k), 60) for k in found)) for key in shapes if key not in found]
     problems += [Diagnostic("KC0524", f"{printable(str(path))} holds `{printable(str(key), 80)}`, which the configuration does "

@@ -47,6 +47,16 @@ def with_law(model: DeviceModel, changed: Law, params: Sequence[Param] | None = 
     return replace(model, params=kept, definition=replace(model.definition, items=tuple(items)))
 
 
+def literal(span: Span, value: float, dimension: Dimension) -> nodes.Expr:
+    """A value in SI units as the language writes it; 0 and infinity fit every dimension."""
+    if value < 0:
+        return nodes.Unary(span, "-", literal(span, -value, dimension))
+    if value == float("inf"):
+        return nodes.Name(span, "inf")
+    fits = value == 0 or dimension == REAL
+    return nodes.Number(span, value, None if fits else dimension, value.is_integer() and value < 2**53)
+
+
 class _Writer:
     def __init__(self, model: DeviceModel) -> None:
         self._span: Span = model.definition.span
@@ -195,12 +205,7 @@ class _Writer:
         return self._call("V", *(self._name(end) for end in ends))
 
     def _number(self, value: float, dimension: Dimension) -> nodes.Expr:
-        if value < 0:
-            return self._minus(self._number(-value, dimension))
-        if value == float("inf"):
-            return self._name("inf")
-        fits = value == 0 or dimension == REAL
-        return nodes.Number(self._span, value, None if fits else dimension, value.is_integer() and value < 2**53)
+        return literal(self._span, value, dimension)
 
     def _minus(self, operand: nodes.Expr) -> nodes.Expr:
         return nodes.Unary(self._span, "-", operand)

@@ -20,6 +20,7 @@ from kcompile.lower.python_expr import PythonPrinter
 from kcompile.lower.spice_names import Namespace
 from kcompile.render import Card, render
 from kcompile.sim.kernel import make_kernel
+from kcompile.sim.waveform import edges
 
 MAX_COUPLED = 2_000
 """Nodes of a file with capacitors between nodes: it holds their matrix whole."""
@@ -30,7 +31,8 @@ _SHORT = 4
 
 _OWN = frozenset(
     "np sys numbers whole exp log sqrt recip power sigmoid softplus relu leaky_relu total product dc pulse sin rise_and_fall pwl "
-    "through voltages rhs step advance simulate main free nodes initial phases duration into rates states t y v slope phase "
+    "through voltages rhs step advance corners again stops simulate main free nodes initial phases duration into rates states t "
+    "y v slope phase "
     "one other inside sum zip range len next min print list float int".split())
 """Names that a file has of its own, besides the words of the language."""
 _RESERVED = _OWN | frozenset(word.lower() for word in (*keyword.kwlist, *keyword.softkwlist))
@@ -114,7 +116,8 @@ class _View:
             "shared": [(self._shared[one.name], _column(one.values), one.name) for one in circuit.shared],
             "banks": [bank for bank in banks if bank.outputs], "nodes": _names(circuit.nodes.names),
             "free": _column(circuit.free), "inputs": _column(circuit.inputs), "outputs": _column(circuit.outputs),
-            "drives": drives, "initial": _column(np.concatenate(self._starts)), **_capacitors(circuit)}
+            "drives": drives, "corners": self._corners(), "initial": _column(np.concatenate(self._starts)),
+            **_capacitors(circuit)}
 
     # ---- laws ---------------------------------------------------------------------------------------------------------
 
@@ -173,6 +176,13 @@ class _View:
     def _waveform(self, wave: Wave) -> str:
         self._kinds.add(wave.kind)
         return _WAVEFORMS.get(wave.kind, wave.kind)
+
+    def _corners(self) -> tuple[Card, Card] | None:
+        """Columns of the instants at which waveforms turn, and of the times after which they do so again."""
+        waves = [one.wave for one in self._circuit.stimuli]
+        waves += [wave for table in self._circuit.tables for wave in table.waves.values()]
+        found = np.unique(np.concatenate([np.zeros((2, 0)), *map(edges, waves)], axis=1), axis=1)
+        return (_column(found[0]), _column(found[1])) if found.size else None
 
     def _drive(self, k: int) -> DriveView:
         stimulus = self._circuit.stimuli[k]

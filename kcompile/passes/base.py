@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, NoReturn
 
+import numpy as np
+
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.units import REAL, Dimension, format_engineering
@@ -44,6 +46,13 @@ class Fact:
         return f"{self.name} {shown}"
 
 
+def plain(value: Any) -> float | int | str:
+    """A number of numpy as one of Python, and anything that is neither number nor text as a text."""
+    if isinstance(value, np.generic | np.ndarray) and value.size == 1:
+        value = value.item()
+    return value if isinstance(value, float | int | str) else str(value)
+
+
 class PassLog:
     """Facts of one run of a pass, in order, and results that other code reads, by name."""
 
@@ -56,10 +65,10 @@ class PassLog:
     def count(self, name: str, before: int, after: int) -> None:
         """A number of things before and after; nothing is said where it is the same."""
         if before != after:
-            self.facts.append(Fact(name, after, before=before))
+            self.facts.append(Fact(name, int(after), before=int(before)))
 
     def fact(self, name: str, value: float | int | str, unit: str = "") -> None:
-        self.facts.append(Fact(name, value, unit))
+        self.facts.append(Fact(name, plain(value), unit))
 
 
 @dataclass(frozen=True)

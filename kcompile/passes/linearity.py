@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import sympy
 
 from kcompile.ir.device import DeviceModel
@@ -45,10 +47,24 @@ def is_reversible(model: DeviceModel) -> bool:
     """Whether a device of two terminals is the same with its terminals exchanged."""
     if len(model.terminals) != 2 or model.states or model.waveforms:
         return False
-    if any(len(value.args) > MAX_TERMS for value in model.law.expressions):
+    parts = (part for value in model.law.expressions for part in sympy.preorder_traversal(value))
+    if any(_terms(part) > MAX_TERMS for part in parts):
         return False
     a, b = model.terminals
     return _flows(model, {a: a, b: b}) == _flows(model, {a: b, b: a})
+
+
+def _terms(expr: Expression) -> int:
+    """Terms of an expression when it is expanded, counted no further than one above the limit."""
+    if isinstance(expr, sympy.Add):
+        count = sum(map(_terms, expr.args))
+    elif isinstance(expr, sympy.Mul):
+        count = math.prod(map(_terms, expr.args))
+    elif isinstance(expr, sympy.Pow):
+        count = math.comb(_terms(expr.base) + int(expr.exp) - 1, int(expr.exp))
+    else:
+        return 1
+    return min(count, MAX_TERMS + 1)
 
 
 def _flows(model: DeviceModel, renamed: dict[str, str]) -> tuple[dict[tuple[str, str], Expression], ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from kcompile.diagnostics import Diagnostic, Source, Span, UsageError, accepted, nearest, printable
 from kcompile.passes.base import Pass
-from kcompile.passes.pipeline import Pipeline
+from kcompile.passes.pipeline import Pipeline, failed
 from kcompile.units import format_unit, parse_quantity
 
 _PASS = re.compile(r"\s*([A-Za-z][\w-]*)\s*(?:\{([^{}]*)\}\s*)?(?:,|$)", re.ASCII)
@@ -48,6 +48,8 @@ def _passes(source: Source, known: Mapping[str, type[Pass]]) -> Iterator[Pass]:
             yield known[match[1]](**values)
         except UsageError as error:
             raise UsageError(*(dataclasses.replace(one, span=one.span or place) for one in error.diagnostics)) from None
+        except Exception as error:
+            raise failed(known[match[1]], error) from error
 
 
 def _all(pattern: re.Pattern[str], source: Source, start: int, stop: int) -> Iterator[re.Match[str]]:
@@ -89,6 +91,8 @@ def _value(text: str | None, field: dataclasses.Field[object], kind: object, wha
         raise UsageError(Diagnostic("KC0803", f"{what} is true or false, not `{text}`", span))
     if str in kinds and text:
         return text
+    if int in kinds and text and re.fullmatch(r"[+-]?[0-9]{1,30}", text):
+        return int(text)  # all its digits, which a float has not
     try:
         value, found = parse_quantity(text or "")
     except ValueError:

@@ -93,13 +93,21 @@ def _apply(one: Pass, circuit: Circuit, log: PassLog) -> Circuit:
     except KcompileError:
         raise
     except Exception as error:
-        if type(one).__module__.startswith("kcompile."):
-            raise  # a defect of ours, which the last door reports
-        raise CompileError(Diagnostic("KC0807", f"the pass `{one.name}` failed: {type(error).__name__}: "
-                                      f"{printable(str(error), 300)}", notes=(_place(error),))) from error
+        raise failed(type(one), error) from error
     if not isinstance(after, Circuit):
         raise _broken(f"the pass `{one.name}` gave no circuit", [f"it gave a {type(after).__name__}"])
+    for name, values in log.bounds.items():
+        if np.asarray(values).dtype.kind not in "fiu":
+            raise _broken(f"the pass `{one.name}` gave a bound `{printable(str(name), 40)}` that is no number", [])
     return after
+
+
+def failed(one: type[Pass], error: Exception) -> Exception:
+    """What to raise where the code of a pass did: KC0807 for one of a plugin, the error itself where the defect is ours."""
+    if one.__module__.startswith("kcompile."):
+        return error
+    return CompileError(Diagnostic("KC0807", f"the pass `{one.name}` failed: {type(error).__name__}: "
+                                   f"{printable(str(error), 300)}", notes=(_place(error),)))
 
 
 def _place(error: Exception) -> str:

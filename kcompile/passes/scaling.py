@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kcompile.ir.circuit import Circuit, InstanceTable, Phase, SharedParam, Stimulus, Wave, frozen
-from kcompile.ir.device import DeviceModel, Interval
+from kcompile.ir.device import DeviceModel, Interval, Param
 from kcompile.ir.model import build_model
+from kcompile.ir.unparse import literal
 from kcompile.syntax import nodes
 from kcompile.syntax.functions import WAVEFORMS
 from kcompile.units import REAL, TIME, VOLTAGE, Dimension
@@ -83,19 +84,33 @@ def _model(model: DeviceModel, factors: Factors) -> DeviceModel:
     """Model whose literals and constants with a unit are in the new units."""
     dimensions = dict(model.dimensions)
     constants = {name: value * factors.of(dimensions[name] or REAL) for name, value in model.constants}
-    items = tuple(_item(item, factors) for item in model.definition.items)
+    params = {param.name: param for param in model.params}
+    items = tuple(_param(item, params[item.name.id], factors) if isinstance(item, nodes.Param) else _item(item, factors)
+                  for item in model.definition.items)
     return build_model(replace(model.definition, items=items), constants, dimensions)
 
 
-def _item(item: nodes.DeviceItem, factors: Factors) -> nodes.DeviceItem:
-    match item:
-        case nodes.Param():
-            interval = item.interval and replace(item.interval, lower=_expr(item.interval.lower, factors),
-                                                 upper=_expr(item.interval.upper, factors))
-            return replace(item, default=item.default and _expr(item.default, factors), interval=interval)
-        case nodes.State():
-            return replace(item, initial=item.initial and _expr(item.initial, factors))
+def _item(item: nodes.State | nodes.Contribution | nodes.Equation, factors: Factors) -> nodes.DeviceItem:
+    if isinstance(item, nodes.State):
+        return replace(item, initial=item.initial and _expr(item.initial, factors))
     return replace(item, value=_expr(item.value, factors))
+
+
+def _param(item: nodes.Param, param: Param, factors: Factors) -> nodes.Param:
+    """Declaration whose limits and default are the old values times the factor, so that what lay inside still does.
+
+    Scaled expressions would round otherwise than values do: 3 * (0.1 f) is not always (3 * 0.1) f.
+    """
+    if param.waveform is not None:
+        return replace(item, default=item.default and _expr(item.default, factors))
+
+    def scaled_value(expr: nodes.Expr, value: float) -> nodes.Expr:
+        return literal(expr.span, value * factors.of(param.dimension), param.dimension)
+
+    interval = item.interval and replace(item.interval, lower=scaled_value(item.interval.lower, param.interval.lower),
+                                         upper=scaled_value(item.interval.upper, param.interval.upper))
+    default = None if item.default is None or param.default is None else scaled_value(item.default, param.default)
+    return replace(item, default=default, interval=interval)
 
 
 def _expr(expr: nodes.Expr, factors: Factors) -> nodes.Expr:

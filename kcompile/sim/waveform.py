@@ -34,9 +34,24 @@ class Sources:
 
     def corners(self, stop: float) -> np.ndarray:
         """Instants in (0, stop) at which a rate jumps, sorted, float64."""
-        found = [_corners(self.wave.kind, row, stop) for row in np.unique(self.wave.arguments, axis=0)]
-        every = np.unique(np.concatenate(found)) if found else np.zeros(0)
+        times, again = edges(self.wave)
+        once = np.isinf(again)
+        repeated = [_repeats(first, period, stop) for first, period in np.unique([times[~once], again[~once]], axis=1).T]
+        every = np.unique(np.concatenate([times[once], *repeated]))
         return every[(every > 0) & (every < stop)]
+
+
+def edges(wave: Wave) -> np.ndarray:
+    """float64[2, n]: instants at which a rate jumps, and the seconds after which each comes again, inf where it does not."""
+    a = wave.arguments.T
+    again = np.full((1, a.shape[1]), np.inf)
+    if wave.kind == "pulse":
+        _, _, delay, rise, fall, width, period = a
+        times, again = delay + np.stack([0.0 * rise, rise, rise + width, rise + width + fall]), period[None]
+    else:
+        times = {"dc": a[:0], "sin": a[3:4], "exp": a[2:5:2], "pwl": a[::2]}[wave.kind]
+    found = np.stack([times.ravel(), np.broadcast_to(again, times.shape).ravel()])
+    return found[:, np.isfinite(found[0])]
 
 
 def smooth_pieces(circuit: Circuit, until: float) -> np.ndarray:
@@ -129,21 +144,11 @@ _RATE = {"dc": lambda a, time, ahead: np.zeros(a.shape[1]), "pulse": _pulse_rate
          "pwl": _pwl_rate}
 
 
-def _corners(kind: str, row: np.ndarray, stop: float) -> np.ndarray:
-    if kind == "pulse":
-        _, _, delay, rise, fall, width, period = row
-        edges = delay + np.array([0.0, rise, rise + width, rise + width + fall])
-        edges = edges[np.isfinite(edges)]
-        if not np.isfinite(period) or delay >= stop:
-            return edges
-        count = (stop - delay) / period
-        if 4 * count > MAX_CORNERS:
-            raise UsageError(Diagnostic("KC0503", f"a pulse with a period of {period:.6g} s repeats {count:,.0f} times in "
-                                        f"{stop:.6g} s; {MAX_CORNERS // 4:,} repeats are taken at most",
-                                        hint="is the unit of the time right? for example --until 50ns"))
-        return (edges[None, :] + np.arange(int(count) + 1)[:, None] * period).reshape(-1)
-    if kind == "sin":
-        return row[3:4]
-    if kind == "exp":
-        return row[[2, 4]][np.isfinite(row[[2, 4]])]
-    return row[::2] if kind == "pwl" else np.zeros(0)
+def _repeats(first: float, period: float, stop: float) -> np.ndarray:
+    """Instants up to `stop` of an edge that comes again and again."""
+    count = max((stop - first) / period, 0.0)
+    if 4 * count > MAX_CORNERS:
+        raise UsageError(Diagnostic("KC0503", f"a pulse with a period of {period:.6g} s repeats {count:,.0f} times in "
+                                    f"{stop:.6g} s; {MAX_CORNERS // 4:,} repeats are taken at most",
+                                    hint="is the unit of the time right? for example --until 50ns"))
+    return first + np.arange(int(count) + 1) * period

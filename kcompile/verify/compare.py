@@ -20,6 +20,9 @@ from kcompile.verify.steps import MAX_STEPS, first_count, resolving_count
 
 REFERENCE_RTOL = 1e-10
 MAX_FACTOR = 16
+JUMP = 8
+"""How much shorter the steps are of the run that decides whether a difference is one of step size."""
+
 MAX_VALUES = 60_000_000
 """Recorded values (points times waveforms) up to which the step is still halved."""
 
@@ -139,7 +142,7 @@ def compare(circuit: Circuit, simulator: Simulator, *, until: float | None, tole
                                     hint="for example --until 50ns"))
     count = steps or first_count(circuit, until, tolerance)
     attempts: list[Attempt] = []
-    patience = 2
+    patience, jumped = 2, False
     while True:
         attempt, names, scale, method = _attempt(circuit, simulator, until, until / count, min(1e-6, tolerance), rtol)
         attempts.append(attempt)
@@ -156,11 +159,12 @@ def compare(circuit: Circuit, simulator: Simulator, *, until: float | None, tole
             needed = 1.2 * (attempt.worst / tolerance) ** (1 / min(max(order, 1.0), 2.5))
             factor = int(np.clip(np.ceil(needed), 2, MAX_FACTOR))
             if patience == 0:
-                # Nor do steps longer than undamped ringing, before its fastest turn is resolved in both runs.
+                # Nor do steps longer than undamped ringing or than a transition of nanoseconds: before the verdict one run
+                # has much shorter steps, and its fastest turn is resolved in both of the last two.
                 resolving = resolving_count(circuit, until)
-                if until / attempts[-2].max_step >= resolving:
+                if jumped and until / attempts[-2].max_step >= resolving:
                     return report
-                patience, factor = 1, max(2, -(-resolving // count))
+                jumped, patience, factor = True, 1, max(JUMP, -(-resolving // count))
         room = min(MAX_STEPS // count, MAX_VALUES // (attempt.points * len(names)))
         if room < 2 and len(attempts) > 1:
             return report

@@ -290,7 +290,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "no_pickle": (lambda: changed(saved(GOOD), "data.pkl", b"\x80\x02."), "KC0523", ""),
     "a_tensor": (lambda: saved(torch.randn(3, 18)), "KC0523", "it holds a Tensor"),
     "a_number": (lambda: saved(3), "KC0523", "it holds a int"),
-    "no_key": (lambda: saved({}), "KC0524", f"has no `{KEY}`"),
+    "no_key": (lambda: saved({}), "KC0524", "holds no arrays"),
     "wrong_key": (lambda: saved({"circuit.layer_list.1.model.param": GOOD[KEY]}), "KC0524", f"has no `{KEY}`"),
     "key_more": (lambda: saved({**GOOD, "projector.weight": torch.randn(2)}), "KC0524", "holds `projector.weight`"),
     "key_number": (lambda: saved({**GOOD, 7: torch.randn(2)}), "KC0524", "holds `7`"),

@@ -133,6 +133,32 @@ def test_files_integrate(scipy: bool, tmp_path: Path) -> None:
         assert np.abs(theirs[:, 1:] - ours.values[:, : ours.nodes]).max() < 1e-5 * np.ptp(ours.values[:, : ours.nodes])
 
 
+@pytest.mark.parametrize("scipy", [True, False])
+def test_a_file_does_not_step_over_a_short_pulse(scipy: bool, tmp_path: Path) -> None:
+    circuit = kc.compile(kc.Source("t.kc", """use std.passive: Resistor, Capacitor;
+use std.sources: CurrentSource;
+circuit T(vin) {
+    node x, y, z;
+    drive vin = pulse(0 V, 1 V, delay = 22.3 ns, rise = 0.05 ns, width = 0.2 ns);
+    drive y = pulse(0 V, 1 V, delay = 1 ns, rise = 0.05 ns, width = 0.2 ns, period = 7 ns);
+    Resistor(vin, x);
+    Resistor(y, x);
+    CurrentSource(gnd, z) { i = pwl(31 ns, 0 A, 31.1 ns, 1 mA, 31.2 ns, 0 A) };
+    Capacitor(n, gnd) for n in x + z;
+}
+"""))
+    (tmp_path / "t.py").write_text(text_of(circuit))
+    theirs = np.array([list(row) for row in run(tmp_path / "t.py", "60e-9", "3", scipy=scipy)])
+    ours = kc.simulate(circuit, until=60e-9, points=3).values
+    assert np.abs(theirs[:, 1:] - ours).max() < 1e-5 * np.abs(ours).max()
+
+
+def test_a_file_does_not_go_on_after_its_phases(tmp_path: Path) -> None:
+    (tmp_path / "t.py").write_text(text_of(kc.compile(next(path for path in MODELS if path.stem == "slices"))))
+    done = subprocess.run([sys.executable, str(tmp_path / "t.py"), "1.6"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "the phases end at 1.5 s\n")
+
+
 def test_without_an_end_the_file_says_how(tmp_path: Path) -> None:
     (tmp_path / "rc.py").write_text(text_of(kc.compile(next(path for path in MODELS if path.stem == "rc"))))
     done = subprocess.run([sys.executable, str(tmp_path / "rc.py")], capture_output=True, text=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy
 
 import kcompile as kc
 from kcompile.ir.circuit import Circuit
@@ -227,6 +228,23 @@ def test_what_carries_no_current_is_gone_and_symmetric_devices_are_turned() -> N
         ("Capacitor", [[1, 0], [2, 0]]), ("Resistor", [[1, 2]]), ("Resistor", [[1, 0]]), ("ShiftRelu", [[2, 1]]),
         ("Transconductor", [[2, 1]])]
     assert "devices turned round 2" in str(outcome.runs[0])
+
+
+def test_powers_that_expand_without_end_are_not_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    widest = 0
+
+    def expand(expr: sympy.Expr) -> sympy.Expr:
+        nonlocal widest
+        widest = max(widest, 0, *(int(one.exp) for one in expr.atoms(sympy.Pow)))
+        return expr
+
+    monkeypatch.setattr("kcompile.passes.linearity.sympy.expand", expand)
+    for law, most in (("pow(V(p, n) / (1 V), 3)", 3), ("pow((V(p, n) + v) / (1 V), 64)", 0),
+                      ("tanh(pow((V(p, n) + v) / (1 V), 64))", 0), ("pow(pow(V(p, n) / (1 V), 64), 64)", 0)):
+        widest = 0
+        run(f"""device D(p, n) {{ param v: voltage = 1 V; I(p, n) <+ 1 mA * {law}; }}
+            circuit T {{ node a; Capacitor(a, gnd); D(a, gnd); }}""", "canonicalize")
+        assert widest == most, law
 
 
 def test_equal_devices_of_different_files_become_one_model() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import kcompile as kc
+from kcompile.files import to_json
 from kcompile.ir.circuit import Circuit, NodeTable, frozen
 from kcompile.ir.printer import print_circuit
 from kcompile.passes.base import Contract, Pass, PassLog, option
@@ -114,6 +116,12 @@ def test_passes_run_in_order_and_say_what_they_did(circuit: Circuit) -> None:
     assert outcome.runs[0].record() == {
         "pass": "merge-parallel", "options": {}, "contract": "exact", "facts": {"devices": [3, 2]}}
     assert sum(table.count for table in circuit.tables) == 3, "the circuit given is as it was"
+
+
+def test_a_whole_number_keeps_all_its_digits() -> None:
+    """A seed went through a float and came back as another one."""
+    pipeline = parse_pipeline("range-analysis{seed=9007199254740993}", known_passes())
+    assert pipeline.passes[0].seed == 9007199254740993
 
 
 def test_a_watcher_sees_each_circuit_and_may_stop(circuit: Circuit) -> None:
@@ -238,6 +246,10 @@ def test_a_file_adds_passes(tmp_path: Path) -> None:
     (PLUGIN.replace('    contract: ClassVar[Contract] = Contract.EXACT\n', ""), "has no `contract`"),
     (PLUGIN.replace('    name: ClassVar[str] = "nothing"\n', ""), "has no `name`"),
     (PLUGIN.replace('option(1, "how often")', "1"), "not an `option(...)`"),
+    (PLUGIN.replace('"nothing"', '"no thing"'), "has the name `no thing`"),
+    (PLUGIN.replace("@dataclass(frozen=True)\n", ""), "is not a dataclass"),
+    (PLUGIN.replace("times: int", "times: tuple"), "`times` that is not a float, int, bool or str"),
+    ("from __future__ import annotations\n" + PLUGIN.replace("times: int", "times: Whole"), "a type that cannot be read"),
 ])
 def test_a_file_that_is_no_plugin_is_refused(tmp_path: Path, text: str, said: str) -> None:
     plugin = tmp_path / "mine.py"
@@ -246,6 +258,63 @@ def test_a_file_that_is_no_plugin_is_refused(tmp_path: Path, text: str, said: st
         known_passes([plugin])
     assert caught.value.diagnostics[0].code == "KC0805"
     assert said in str(caught.value)
+
+
+def test_a_plugin_may_write_its_annotations_as_texts(tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("from __future__ import annotations\n" + PLUGIN)
+    assert parse_pipeline("nothing{times=3}", known_passes([plugin])).passes[0].times == 3  # type: ignore[attr-defined]
+
+
+def test_a_plugin_whose_options_raise_is_named(tmp_path: Path, circuit: Circuit) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN + "\n    def __post_init__(self):\n        1 / (self.times - 2)\n")
+    with pytest.raises(kc.CompileError) as caught:
+        parse_pipeline("nothing{times=2}", known_passes([plugin]))
+    assert caught.value.diagnostics[0].code == "KC0807"
+    assert "line 20" in caught.value.diagnostics[0].notes[0]
+
+
+def test_facts_of_plugins_are_plain_and_reach_a_manifest(circuit: Circuit) -> None:
+    class Says(Pass):
+        """Says what numpy gave it."""
+
+        name = "says"
+        contract = Contract.BOUNDED
+
+        def apply(self, circuit: Circuit, log: PassLog) -> Circuit:
+            log.count("devices", np.int64(3), np.int64(2))  # type: ignore[arg-type]
+            log.fact("moved", np.ones(3, dtype=bool).sum())
+            log.fact("worst", np.float32(np.inf))
+            log.fact("all", [1, 2])  # type: ignore[arg-type]
+            log.bounds["rate"] = np.array([np.inf])
+            return circuit
+
+    run = Pipeline([Says()]).run(circuit).runs[0]
+    assert str(run) == "says: 3 -> 2 devices, moved 3, worst inf, all [1, 2]"
+    record = json.loads(to_json(run.record()), parse_constant=pytest.fail)
+    assert record["facts"] == {"devices": [3, 2], "moved": 3, "worst": "inf", "all": "[1, 2]"}
+    assert record["bounds"] == {"rate": "inf"}
+
+
+def test_a_bound_that_is_no_number_is_blamed_on_its_pass(circuit: Circuit) -> None:
+    class Bound(Pass):
+        name = "bound"
+        contract = Contract.BOUNDED
+
+        def apply(self, circuit: Circuit, log: PassLog) -> Circuit:
+            log.bounds["rate"] = "small"
+            return circuit
+
+    with pytest.raises(kc.CompileError) as caught:
+        Pipeline([Bound()]).run(circuit)
+    assert caught.value.diagnostics[0].code == "KC0806"
+
+
+def test_a_folder_is_no_plugin(tmp_path: Path) -> None:
+    with pytest.raises(kc.UsageError) as caught:
+        known_passes([tmp_path])
+    assert "Is a directory" in str(caught.value)
 
 
 def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:

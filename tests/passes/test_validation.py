@@ -87,3 +87,22 @@ def test_the_inverse_of_powers_of_two_gives_the_circuit_back(circuits: list[Circ
     for circuit in circuits[:30]:
         again = scaled(scaled(circuit, factors), factors.inverse())
         assert print_circuit(again) == print_circuit(scaled(circuit, Factors()))
+
+
+def test_a_value_on_a_computed_limit_stays_inside_when_scaled() -> None:
+    from kcompile.ir.printer import print_circuit
+    from kcompile.ir.verify import verify
+
+    circuit = kc.compile(kc.Source("t.kc", """use std.passive: Capacitor;
+const unit = 0.1 V;
+device Limited(p) {
+    param k: voltage = unit * 3 in [-(unit * 3), unit * 3];
+    param m: voltage = 0.1 V * 3 in [0 V, unit + 0.2 V];
+    I(p) <+ 1 uS * (V(p) - k + m);
+}
+circuit T { node x; Capacitor(x, gnd); Limited(x); output x; }
+"""))
+    for volt in (0.37, 0.01, 1e-3, 1.7, 3.3):
+        made = scaled(circuit, Factors(volt, 1.0, 1.0))
+        verify(made)
+        assert print_circuit(kc.compile(kc.Source("t.kcir", print_circuit(made)))) == print_circuit(made)
