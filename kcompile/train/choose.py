@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import torch
 
@@ -11,8 +12,9 @@ from kcompile.kernels.build import find_compiler
 from kcompile.train.base import Backend, Problem
 from kcompile.train.cpp_backend import CppBackend
 from kcompile.train.torch_backend import TorchBackend
+from kcompile.train.torch_compiled import CompiledBackend
 
-BACKENDS = {"cpp": CppBackend, "torch": TorchBackend}
+BACKENDS: dict[str, Callable[[Problem], Backend]] = {"cpp": CppBackend, "torch": TorchBackend, "compiled": CompiledBackend}
 
 
 def make_backend(name: str, problem: Problem, device: torch.device) -> Backend:
