@@ -59,6 +59,8 @@ def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | 
     given = read_overrides(changes) | {name: value for name, value in named.items() if value is not None}
     chosen = with_values(Recipe() if start is None else read_recipe(start), given)
     outcome, sources = Request(model, None, None, settings, weights, top, None, include, passes, plugins).outcome()
+    for one in outcome.runs:
+        click.echo(str(one), err=True)
     figure = "accuracy" if chosen.labels else "rms_error"
     with watched(figure, chosen.epochs, Path(folder) / "tensorboard" if tensorboard else None) as watch:
         fit = kcompile.train(outcome.circuit, data, chosen, out=folder, resume=resume, watch=watch)
@@ -80,8 +82,8 @@ def _again() -> list[str]:
 
 
 def _show(fit: Fit, report: TrainingReport, model: str, folder: Path) -> None:
-    from kcompile.train.fit import BEST
     from kcompile.train.report import show_report
+    from kcompile.train.run_folder import BEST
 
     best = "" if fit.best is None else f"; best is epoch {fit.best.epoch}"
     click.echo(f"{fit.circuit.name}: {fit.status} after {len(fit.history)} epochs{best}")
@@ -104,8 +106,8 @@ def _write_manifest(folder: Path, fit: Fit, sources: Mapping[str, str | bytes], 
     from importlib import metadata
 
     from kcompile.files import manifest, write_files
-    from kcompile.train.fit import BEST, CURVES, LAST, LOG, REPORT
     from kcompile.train.recipe import RUN_RECIPE
+    from kcompile.train.run_folder import BEST, CURVES, LAST, LOG, REPORT
 
     files: dict[str, str | bytes] = {name: (folder / name).read_bytes() for name in (RUN_RECIPE, BEST, LAST, LOG, CURVES, REPORT)}
     name = f"{fit.circuit.name}.manifest.json"

@@ -22,7 +22,7 @@ _EVERY = 0.1
 
 
 class Progress:
-    """Watches a training. figure: `accuracy` or `rms_error`; interval: `stop` is set by the first SIGINT or SIGTERM."""
+    """Watches a training. figure: `accuracy` or `rms_error`; line: changes the line of a terminal; `stop`: whether to stop."""
 
     def __init__(self, figure: str, epochs: int, line: Callable[[int, int, str], None] | None, board: Any) -> None:
         self._figure, self._epochs, self._line, self._board = figure, epochs, line, board
@@ -42,9 +42,9 @@ class Progress:
         from kcompile.train.report import format_figure
 
         judged = "" if record.validation_loss is None or record.validation_score is None else (
-            f", validation loss {record.validation_loss:.4g} {format_figure(self._figure, record.validation_score)}")
+            f", validation loss {record.validation_loss:.4g}, {format_figure(self._figure, record.validation_score)}")
         if self._line is None:
-            trained = f"loss {record.train_loss:.4g} {format_figure(self._figure, record.train_score)}"
+            trained = f"loss {record.train_loss:.4g}, {format_figure(self._figure, record.train_score)}"
             click.echo(f"epoch {record.epoch}/{self._epochs}: {trained}{judged}, rate {record.rate:.3g}, {record.seconds:.1f} s",
                        err=True)
         self._last = judged

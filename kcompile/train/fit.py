@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,17 +15,16 @@ from kcompile.files import sha256, write_files
 from kcompile.ir.circuit import Circuit
 from kcompile.ir.printer import print_circuit
 from kcompile.train.augment import check_augmentation
-from kcompile.train.checkpoint import has_checkpoint, read_checkpoint
+from kcompile.train.checkpoint import read_checkpoint
 from kcompile.train.data import Data, check_fit
 from kcompile.train.encoding import Encoding, make_encoding
-from kcompile.train.history import Record, best_of, format_csv, format_log
+from kcompile.train.history import Record, best_of
 from kcompile.train.initial_values import starting_values, unit_sizes
 from kcompile.train.objective import Objective
 from kcompile.train.recipe import RUN_RECIPE, Recipe, format_recipe
 from kcompile.train.report import TrainingReport, examine
 from kcompile.train.run import Run, Watch
-
-BEST, LAST, LOG, CURVES, REPORT = "best.safetensors", "last.safetensors", "log.jsonl", "curves.csv", "report.json"
+from kcompile.train.run_folder import BEST, REPORT, format_report, held, write_epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,27 +62,25 @@ def fit(circuit: Circuit, data: Data, recipe: Recipe, *, folder: Path | None = N
     encoding = make_encoding(data, recipe)
     start = circuit.with_params(starting_values(circuit, recipe))
     identity = {"circuit": sha256(print_circuit(circuit)), "recipe": sha256(format_recipe(recipe)), "data": data.digest}
-    if folder is not None and not resume and has_checkpoint(folder):
-        raise UsageError(Diagnostic("KC0568", f"{printable(str(folder))} holds a training already",
-                                    hint="--resume goes on with it; another one needs another folder"))
-    with _threads(recipe.threads):
-        run = Run(start, data, recipe, Objective(recipe, encoding), unit_sizes(circuit, recipe))
-        notes = _restore(run, folder, identity) if resume else ()
-        if not resume:
-            _write(folder, {RUN_RECIPE: format_recipe(recipe)})
+    if resume and folder is None:
+        raise UsageError(Diagnostic("KC0569", "to resume, the folder of the run must be given", hint="-o RUN"))
+    run = Run(start, data, recipe, Objective(recipe, encoding), unit_sizes(circuit, recipe))
+    with held(folder, resume), _threads(recipe.threads):
+        notes = _restore(run, folder, identity) if resume and folder is not None else ()
+        if folder is not None and not resume:
+            write_files(folder, {RUN_RECIPE: format_recipe(recipe)})
             run.save(folder, identity)
         _train(run, folder, identity, watch)
         weights = {name: value.numpy() for name, value in run.best.items()}
         trained = circuit.with_params(weights)
         report = examine(trained, data, run.objective) if run.status != "unfinished" else None
-    if report is not None:
-        _write(folder, {REPORT: _format_report(run, encoding, data, report)})
+        if report is not None and folder is not None:
+            write_files(folder, {REPORT: format_report(run, data, report)})
     return Fit(trained, weights, run.history, run.status, recipe, encoding, report, notes)
 
 
-def _restore(run: Run, folder: Path | None, identity: Mapping[str, str]) -> tuple[str, ...]:
-    if folder is None:
-        raise UsageError(Diagnostic("KC0569", "to resume, the folder of the run must be given", hint="-o RUN"))
+def _restore(run: Run, folder: Path, identity: Mapping[str, str]) -> tuple[str, ...]:
+    """Put a run where its checkpoint is; what was wrong with the other checkpoint."""
     checkpoint, damaged = read_checkpoint(folder)
     other = [kind for kind, digest in identity.items() if checkpoint.identity.get(kind) != digest]
     if other:
@@ -97,7 +92,7 @@ def _restore(run: Run, folder: Path | None, identity: Mapping[str, str]) -> tupl
 
 
 def _train(run: Run, folder: Path | None, identity: Mapping[str, str], watch: Watch | None) -> None:
-    _write_epoch(run, folder)
+    write_epoch(folder, run)
     while run.status == "unfinished":
         try:
             whole = run.epoch(folder, identity, watch)
@@ -110,37 +105,9 @@ def _train(run: Run, folder: Path | None, identity: Mapping[str, str], watch: Wa
         run.save(folder, identity)
         if not whole:
             return
-        _write_epoch(run, folder)
+        write_epoch(folder, run)
         if watch is not None:
             watch.epoch(run.history[-1])
-
-
-def _write_epoch(run: Run, folder: Path | None) -> None:
-    """Files that say what the checkpoint says, so that they are right after a kill as well."""
-    import safetensors.torch
-
-    if run.history:
-        last = {name: value.detach() for name, value in run.parameters.items()}
-        _write(folder, {LOG: format_log(run.history), CURVES: format_csv(run.history), LAST: safetensors.torch.save(last),
-                        BEST: safetensors.torch.save(run.best)})
-
-
-def _write(folder: Path | None, files: Mapping[str, str | bytes]) -> None:
-    if folder is not None:
-        write_files(folder, files)
-
-
-def _format_report(run: Run, encoding: Encoding, data: Data, report: TrainingReport) -> str:
-    best = best_of(run.history)
-    content: dict[str, Any] = {
-        "format": 1, "circuit": run.circuit.name, "data": data.name,
-        "samples": {"train": data.train.count, "validation": data.validation.count, "test": data.test.count},
-        "classes": list(data.class_names) or data.classes, "status": run.status, "epochs": len(run.history),
-        "best_epoch": best.epoch if best else None, "seconds": run.history[-1].seconds if run.history else 0.0,
-        "encoding": {"input_gain": encoding.gain.tolist(), "input_offset": encoding.offset.tolist(),
-                     "target_gain": encoding.target_gain.tolist(), "target_offset": encoding.target_offset.tolist()},
-        **report.record()}
-    return json.dumps(content, indent=1) + "\n"
 
 
 @contextmanager

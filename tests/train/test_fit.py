@@ -280,6 +280,20 @@ def test_no_checkpoint_to_go_on_from(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    class Second(Stop):
+        def step(self, done: int, total: int, loss: float, rate: float) -> bool:
+            said.append(message(kc.train, NET, blobs(), out=tmp_path, resume=True))
+            return True
+
+    said: list[str] = []
+    kc.train(NET, blobs(), epochs=1, out=tmp_path, watch=Second(), **QUICK)
+    assert "KC0568" in said[0] and "another process trains" in said[0]
+    (tmp_path / ".last.safetensors.abc.tmp").write_text("left by a kill")
+    assert kc.train(NET, blobs(), out=tmp_path, resume=True).status == "finished"
+    assert not list(tmp_path.glob(".*"))
+
+
 # ---- what goes wrong --------------------------------------------------------------------------------------------------
 
 
