@@ -20,7 +20,7 @@ from kcompile.train.check_tensors import check_drives, check_initial
 from kcompile.train.choose import make_backend
 from kcompile.train.linear import Linear, select
 from kcompile.train.parameters import NUMPY, Columns, grow, limits, representable
-from kcompile.train.rails import ideal_rails
+from kcompile.train.rails import ideal_rails, no_rails
 from kcompile.train.start import Start
 
 RAILS = ("clamp", "ideal")
@@ -53,7 +53,8 @@ class CircuitModule(nn.Module):
             raise UsageError(Diagnostic("KC0509", f"there is no rail `{rail}`", hint=nearest(rail, RAILS) or accepted(RAILS)))
         if dtype not in NUMPY:
             raise UsageError(Diagnostic("KC0509", f"circuits are trained in float32 or float64, not in {dtype}"))
-        self._circuit, self._rail, self._name = circuit, rail, backend
+        self._circuit, self._backend = circuit, backend
+        self._net, self._lower, self._upper = ideal_rails(circuit) if rail == "ideal" else no_rails(circuit)
         self._method = find_method(solver)
         self._schedule = fixed_schedule(circuit, steps, until)
         self._limits = limits(circuit)
@@ -137,19 +138,14 @@ class CircuitModule(nn.Module):
         return self._built[key]
 
     def _make(self, like: Tensor, whole: bool) -> _Built:
-        net, lower, upper = ideal_rails(self._circuit)
-        if self._rail == "clamp":
-            net = self._circuit
         if self._system is None:
-            self._system = System(net)
-        if self._rail == "clamp":
-            lower, upper = np.full(self._system.size, -np.inf), np.full(self._system.size, np.inf)
+            self._system = System(self._net)
         count = self._schedule.count
-        problem = Problem(self._system, self._schedule, self._method, lower, upper,
+        problem = Problem(self._system, self._schedule, self._method, self._lower, self._upper,
                           tuple(range(count + 1)) if whole else (count,), like.dtype)
         sizes = {name: parameter.numel() for name, parameter in self.named_parameters()}
-        return _Built(make_backend(self._name, problem), Columns(problem, sizes, like), Start(problem, like),
-                      _own_drives(net, problem.stage_times, like), _reader(self._system, whole, like))
+        return _Built(make_backend(self._backend, problem), Columns(problem, sizes, like), Start(problem, like),
+                      _own_drives(self._net, problem.stage_times, like), _reader(self._system, whole, like))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_system": None, "_built": {}}  # made again when needed

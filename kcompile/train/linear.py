@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 
 class Rows(Protocol):
@@ -77,8 +78,11 @@ def incidence(matrix: scipy.sparse.csr_array, like: Tensor) -> Linear:
 
 def _product(matrix: scipy.sparse.csr_array, like: Tensor) -> Rows:
     matrix.sum_duplicates()
-    starts, places = (torch.as_tensor(part.astype(np.int64), device=like.device) for part in (matrix.indptr, matrix.indices))
+    starts, places = (torch.as_tensor(part.astype(np.int32), device=like.device) for part in (matrix.indptr, matrix.indices))
     values = torch.as_tensor(matrix.data, dtype=like.dtype, device=like.device)
+    # Sums of rows are twice as fast as a sparse product in float32, and half as fast in float64.
+    if like.dtype == torch.float32 and len(values):
+        return lambda x: embedding_bag(places, x, starts, mode="sum", per_sample_weights=values, include_last_offset=True)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
         sparse = torch.sparse_csr_tensor(starts, places, values, _shape(matrix), check_invariants=True)

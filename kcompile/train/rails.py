@@ -33,6 +33,12 @@ def ideal_rails(circuit: Circuit) -> tuple[Circuit, np.ndarray, np.ndarray]:
     for table in clamps:
         np.maximum.at(lower, table.nodes[:, 0], table.params["lower"])
         np.minimum.at(upper, table.nodes[:, 0], table.params["upper"])
-    states = sum(table.count * len(table.model.states) for table in bare.tables)
-    none = np.full(states, np.inf)
-    return bare, np.concatenate([lower[bare.free], -none]), np.concatenate([upper[bare.free], none])
+    _, low, high = no_rails(bare)
+    low[: len(bare.free)], high[: len(bare.free)] = lower[bare.free], upper[bare.free]
+    return bare, low, high
+
+
+def no_rails(circuit: Circuit) -> tuple[Circuit, np.ndarray, np.ndarray]:
+    """The circuit as it is, and limits of its unknowns that are all infinite."""
+    size = len(circuit.free) + sum(table.count * len(table.model.states) for table in circuit.tables)
+    return circuit, np.full(size, -np.inf), np.full(size, np.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,11 +40,12 @@ class TorchBackend:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """A group in a slice: its place in `System.groups`, and the inputs that are gathered, in order."""
+    """A group in a slice: its place in `System.groups`, where each input comes from and where each output goes."""
 
     place: int
     group: Group
-    gathered: tuple[str, ...]
+    inputs: tuple[tuple[str, Linear], ...]
+    outputs: tuple[Linear, ...]
 
 
 class _Layout:
@@ -68,18 +70,20 @@ class _Layout:
 
     # ---- construction -------------------------------------------------------------------------------------------------
 
-    def _slice(self, part: Slice) -> tuple[tuple[_Part, ...], Linear, Linear]:
-        system = self._problem.system
-        parts, index = [], []
+    def _slice(self, part: Slice) -> tuple[_Part, ...]:
+        system, rows, at = self._problem.system, self._problem.system.size + self._known, 0
+        found = []
         for group in part.groups:
             columns = {f"V({name})": self._unknown[group.ends[:, k]] for k, name in enumerate(group.model.terminals)}
             columns |= {state.name: group.states[:, k] for k, state in enumerate(group.model.states)}
-            names = tuple(name for name in group.kernels.values.inputs if name in columns)
-            index += [columns[name] for name in names]
+            inputs = tuple((name, select(columns[name], rows, self._like)) for name in group.kernels.values.inputs
+                           if name in columns)
+            starts = at + group.count * np.arange(len(group.kernels.values.outputs) + 1)
+            outputs = tuple(incidence(part.incidence[:, a:b], self._like) for a, b in itertools.pairwise(starts))
             place = next(k for k, other in enumerate(system.groups) if other is group)
-            parts.append(_Part(place, group, names))
-        rows = np.concatenate(index) if index else np.zeros(0, dtype=np.int64)
-        return tuple(parts), select(rows, system.size + self._known, self._like), incidence(part.incidence, self._like)
+            found.append(_Part(place, group, inputs, outputs))
+            at = starts[-1]
+        return tuple(found)
 
     def _group_waves(self, group: Group) -> dict[str, Tensor]:
         """[steps, stages, count, 1] by parameter."""
@@ -142,16 +146,14 @@ class _Layout:
 
     def _flow(self, at: Step, x: Tensor, prepared: Sequence[Registers], known: Tensor) -> Tensor:
         """Currents into nodes and rates of states, [size, batch]."""
-        parts, gather, collect = self._slices[self._problem.schedule.slices[at[0]]]
-        sizes = [part.group.count for part in parts for _ in part.gathered]
-        columns = iter(gather(torch.cat([x, known])).split(sizes) if sizes else ())
-        outputs = []
-        for part in parts:
-            fast: Mapping[str, Tensor] = {name: next(columns) for name in part.gathered} | {
+        volts, flow = torch.cat([x, known]), torch.zeros_like(x)
+        for part in self._slices[self._problem.schedule.slices[at[0]]]:
+            fast: Mapping[str, Tensor] = {name: gather(volts) for name, gather in part.inputs} | {
                 name: wave[at] for name, wave in self._waves[part.place].items()}
-            for value in evaluate(part.group.kernels.values, prepared[part.place], fast):
-                outputs.append(value.expand(part.group.count, x.shape[1]))
-        return collect(torch.cat(outputs)) if outputs else torch.zeros_like(x)
+            values = evaluate(part.group.kernels.values, prepared[part.place], fast)
+            for value, collect in zip(values, part.outputs, strict=True):
+                flow = flow + collect(value.expand(part.group.count, x.shape[1]))
+        return flow
 
     def _clip(self, x: Tensor) -> Tensor:
         return x if self._rail is None else torch.clamp(x, *self._rail)
