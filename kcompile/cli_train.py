@@ -64,8 +64,6 @@ def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | 
     figure = "accuracy" if chosen.labels else "rms_error"
     with watched(figure, chosen.epochs, Path(folder) / "tensorboard" if tensorboard else None) as watch:
         fit = kcompile.train(outcome.circuit, data, chosen, out=folder, resume=resume, watch=watch)
-    for note in fit.notes:
-        click.echo(f"left out: {note}", err=True)
     if fit.report is None:
         click.echo(f"stopped; go on with: {shlex.join(_again())}", err=True)
         sys.exit(130)

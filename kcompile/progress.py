@@ -30,6 +30,10 @@ class Progress:
         self._last = ""
         self.stop = False
 
+    def note(self, text: str) -> None:
+        """Show a line that stays."""
+        click.echo(f"note: {text}", err=True)
+
     def step(self, done: int, total: int, loss: float, rate: float) -> bool:
         """Whether to stop after this step."""
         if self._line is not None and (time.monotonic() - self._shown > _EVERY or done == total):

@@ -16,6 +16,7 @@ from kcompile.ir.circuit import Circuit
 from kcompile.ir.printer import print_circuit
 from kcompile.train.augment import check_augmentation
 from kcompile.train.checkpoint import read_checkpoint
+from kcompile.train.clamp import clamp_note
 from kcompile.train.data import Data, check_fit
 from kcompile.train.encoding import Encoding, make_encoding
 from kcompile.train.history import Record, best_of
@@ -41,7 +42,6 @@ class Fit:
     recipe: Recipe
     encoding: Encoding
     report: TrainingReport | None
-    notes: tuple[str, ...] = ()
 
     @property
     def best(self) -> Record | None:
@@ -65,8 +65,13 @@ def fit(circuit: Circuit, data: Data, recipe: Recipe, *, folder: Path | None = N
     if resume and folder is None:
         raise UsageError(Diagnostic("KC0569", "to resume, the folder of the run must be given", hint="-o RUN"))
     run = Run(start, data, recipe, Objective(recipe, encoding), unit_sizes(circuit, recipe))
+    if watch is not None and (note := clamp_note(circuit, recipe)):
+        watch.note(note)
     with held(folder, resume), _threads(recipe.threads):
-        notes = _restore(run, folder, identity) if resume and folder is not None else ()
+        if resume and folder is not None:
+            for damage in _restore(run, folder, identity):
+                if watch is not None:
+                    watch.note(f"left out: {damage}")
         if folder is not None and not resume:
             write_files(folder, {RUN_RECIPE: format_recipe(recipe)})
             run.save(folder, identity)
@@ -76,7 +81,7 @@ def fit(circuit: Circuit, data: Data, recipe: Recipe, *, folder: Path | None = N
         report = examine(trained, data, run.objective) if run.status != "unfinished" else None
         if report is not None and folder is not None:
             write_files(folder, {REPORT: format_report(run, data, report)})
-    return Fit(trained, weights, run.history, run.status, recipe, encoding, report, notes)
+    return Fit(trained, weights, run.history, run.status, recipe, encoding, report)
 
 
 def _restore(run: Run, folder: Path, identity: Mapping[str, str]) -> tuple[str, ...]:

@@ -18,10 +18,10 @@ _TERMS = 1 << 24
 """Device evaluations of one chunk of samples; some hundred MB."""
 
 
-def make_module(circuit: Circuit, recipe: Recipe, *, steps: int | None = None) -> CircuitModule:
-    """The circuit as its recipe runs it, or with another number of steps."""
-    return CircuitModule(circuit, solver=recipe.solver, steps=recipe.steps if steps is None else steps, until=recipe.until,
-                         dtype=DTYPES[recipe.dtype], rail=recipe.rail)
+def make_module(circuit: Circuit, recipe: Recipe) -> CircuitModule:
+    """The circuit as its recipe runs it."""
+    return CircuitModule(circuit, solver=recipe.solver, steps=recipe.steps, until=recipe.until, dtype=DTYPES[recipe.dtype],
+                         rail=recipe.rail)
 
 
 def tensors_of(part: Part, rows: np.ndarray | slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:

@@ -29,7 +29,7 @@ class Recipe:
     solver: str = setting("rk4", Choice(tuple(METHODS)), "method with fixed steps")
     steps: int = setting(8, Whole(1, MAX_STEPS), "steps of a time slice")
     until: float | None = setting(None, Number(positive=True, dimension=TIME), "time to simulate, where there are no phases")
-    rail: str = setting("clamp", Choice(("clamp", "ideal")), "`rail` of the program as its law, or as a hard limit of every step")
+    rail: str = setting("ideal", Choice(("ideal", "clamp")), "`rail` of the program as a hard limit of every step, or as its law")
     dtype: str = setting("float32", Choice(("float32", "float64")), "numbers of the simulation")
     threads: int = setting(1, Whole(0, 1024), "threads of torch; 0 takes all cores, which pays from some thousand devices on")
     epochs: int = setting(50, Whole(1), "times that all samples are seen")

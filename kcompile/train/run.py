@@ -26,6 +26,10 @@ from kcompile.train.recipe import Recipe
 class Watch(Protocol):
     """What looks on, and may ask for an end."""
 
+    def note(self, text: str) -> None:
+        """Called with what is worth knowing before the first step."""
+        ...
+
     def step(self, done: int, total: int, loss: float, rate: float) -> bool:
         """Called after each step of the optimizer; whether to stop here."""
         ...

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,13 @@ QUICK = {"steps": 3, "batch": 16, "rate": 0.05, "scale": 2.0}
 
 
 class Stop:
-    """A watch that stops after so many steps, and keeps the records."""
+    """A watch that stops after so many steps, and keeps the records and the notes."""
 
     def __init__(self, after: int = -1) -> None:
-        self.after, self.records = after, []
+        self.after, self.records, self.notes = after, [], []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def step(self, done: int, total: int, loss: float, rate: float) -> bool:
         return done == self.after
@@ -66,7 +70,7 @@ def test_it_learns_and_the_circuit_it_returns_simulates_to_the_same(tmp_path: Pa
     circuit = kc.compile(NET, weights=tmp_path / "best.safetensors")
     read = np.array([kc.simulate(circuit.with_initial(row), points=2).read_out for row in x[:10]])
     assert np.mean(read.argmax(axis=1) == y[:10]) >= 0.9
-    module = make_module(circuit, fit.recipe, steps=40)
+    module = make_module(circuit, replace(fit.recipe, steps=60, rail="clamp"))
     np.testing.assert_allclose(module(torch.tensor(x[:10], dtype=torch.float32)).detach(), read, atol=2e-4)
 
 
@@ -81,8 +85,8 @@ def test_numbers_are_learned_in_their_own_units(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [
-    {"loss": "one-hot"}, {"optimizer": "SGD", "rate": 0.5, "optimizer_options": {"momentum": 0.9}}, {"rail": "ideal"},
-    {"dtype": "float64"}, {"solver": "heun"}])
+    {"loss": "one-hot"}, {"optimizer": "SGD", "rate": 0.5, "optimizer_options": {"momentum": 0.9}},
+    {"rail": "clamp", "steps": 40}, {"dtype": "float64"}, {"solver": "heun"}])
 def test_other_recipes_learn_too(changes: dict) -> None:
     fit = kc.train(NET, blobs(), epochs=6, **(QUICK | changes))
     assert fit.report is not None and fit.report.trained.parts["train"][1] >= 0.9
@@ -164,6 +168,18 @@ def test_without_validation_and_test_parts() -> None:
     assert fit.history[0].validation_loss is None and fit.report is not None and list(fit.report.trained.parts) == ["train"]
 
 
+def test_steps_that_do_not_follow_the_clamps_are_told() -> None:
+    """100/s for one second: the method of order 4 is stable up to steps of 2.785 in that unit."""
+    for steps, told in ((51, True), (52, False)):
+        watch = Stop(1)
+        kc.train(NET, blobs(20), epochs=1, watch=watch, **(QUICK | {"steps": steps, "rail": "clamp"}))
+        assert bool(watch.notes) == told
+        assert not told or "100/s, which rk4 follows with 52 steps" in watch.notes[0]
+    watch = Stop(1)
+    kc.train(NET, blobs(20), epochs=1, watch=watch, **QUICK)
+    assert not watch.notes
+
+
 # ---- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -177,24 +193,25 @@ def test_files_of_a_run(tmp_path: Path) -> None:
     assert [float(row["train_loss"]) for row in rows] == [record.train_loss for record in fit.history]
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["status"] == "finished" and report["samples"] == {"train": 86, "validation": 10, "test": 24}
-    assert [part["steps"] for part in report["parts"]] == [3, 20] and report["peaks"]["steps"] == 12
-    for rails in ("with_rails", "without_rails"):
+    assert [(part["steps"], part["rail"]) for part in report["parts"]] == [(3, "ideal"), (20, "ideal"), (52, "clamp")]
+    assert report["peaks"]["steps"] == 52
+    for rails in ("with_clamps", "without"):
         assert set(report["peaks"][rails]) == {"x[0]", "x[1]", "h[0]", "h[1]", "y[0]", "y[1]"}
 
 
 def test_peaks_are_those_of_the_simulator() -> None:
-    """The rails hold back what would go further, at four times the steps."""
+    """The clamps hold back what would go further, at four times the steps."""
     x, y = blobs(20)
     rng = np.random.default_rng(0)
     circuit = kc.compile(NET, weights={"mix.w.i0": rng.uniform(-8, 8, 20), "mix.w.th": rng.uniform(-1, 1, 20)})
     fit = kc.train(circuit, (x, y), epochs=1, test=0.5, init=0.0, **(QUICK | {"steps": 30, "rate": 1e-9}))
     report = fit.report
-    assert report is not None and report.peaks_without_rails is not None
+    assert report is not None and report.clamped_peaks is not None
     held = make_data("arrays", Samples(x, y), labels=True, validation=0.1, test=0.5, seed=0).test.inputs
     runs = [kc.simulate(fit.circuit.with_initial(row), points=121) for row in held]
     peaks = np.max([np.abs(one.values[:, : one.nodes]).max(axis=0) for one in runs], axis=0)
-    np.testing.assert_allclose(report.peaks, peaks, rtol=1e-3)
-    assert report.peaks_without_rails.max() > 5.0 > report.peaks.max() > 4.0
+    np.testing.assert_allclose(report.clamped_peaks, peaks, rtol=1e-3)
+    assert report.peaks.max() > 5.0 > report.clamped_peaks.max() > 4.0
 
 
 def test_the_same_training_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -255,8 +272,8 @@ def test_a_damaged_checkpoint_leaves_the_one_before(tmp_path: Path) -> None:
         newest.write_bytes(damage)
         found, notes = checkpoints.read_checkpoint(tmp_path)
         assert len(found.history) == 1 and notes[0].startswith(newest.name)
-    fit = kc.train(NET, blobs(), out=tmp_path, resume=True)
-    assert len(fit.history) == 2 and len(fit.notes) == 1
+    watch = Stop()
+    assert len(kc.train(NET, blobs(), out=tmp_path, resume=True, watch=watch).history) == 2 and len(watch.notes) == 1
     for path in tmp_path.glob("checkpoint.*"):
         path.write_bytes(b"nothing")
     assert message(kc.train, NET, blobs(), out=tmp_path, resume=True).count("checkpoint.") == 2
