@@ -79,7 +79,7 @@ def test_csv_names_classes_and_takes_any_target_column(tmp_path: Path) -> None:
     samples = read_samples(str(tmp_path / "a.csv"), "kind")
     np.testing.assert_array_equal(samples.inputs, [[1, 2], [3, 4], [-5, 6]])
     assert samples.classes == ("cat", "dog") and samples.targets.tolist() == [0, 1, 0]
-    (tmp_path / "b.csv").write_text("a,y\n1,0.5\n2,1.5\n")
+    (tmp_path / "b.csv").write_text("# measured\r\na,y\r\n1,0.5\r\n\r\n2,1.5\r\n")
     np.testing.assert_array_equal(read_samples(str(tmp_path / "b.csv")).targets, [[0.5], [1.5]])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,16 @@ def test_hostile_recipes(tmp_path: Path, text: str) -> None:
     assert "KC056" in found and "\x1b" not in found
     (tmp_path / "a.toml").write_bytes(b"\xff\xfe")
     assert "KC0501" in message(read_recipe, tmp_path / "a.toml")
+
+
+def test_the_table_of_the_documents_is_that_of_the_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", page[page.index("| Key |"):], re.MULTILINE)
+    for (name, default, what), one in zip(rows, fields(Recipe), strict=False):
+        assert (name, what) == (one.name, one.metadata["what"])
+        if default not in ("none", "empty"):
+            assert tomllib.loads(f"{name} = {default.strip('`')}")[name] == getattr(Recipe(), name)
+    assert len([row for row in rows if row[0] in {one.name for one in fields(Recipe)}]) == len(fields(Recipe))
 
 
 def test_rates() -> None:
