@@ -42,7 +42,8 @@ class CsvTable:
 
 def _cells(source: Source) -> tuple[list[str], list[list[str]], list[int]]:
     """Header, rows, and the line on which each row ends; lines that start with # are comments."""
-    reader = csv.reader(("" if line.startswith("#") else line for line in source.text.removesuffix("\n").split("\n")), strict=True)
+    lines = source.text.removesuffix("\n").split("\n")
+    reader = csv.reader(("" if line.startswith("#") else line for line in lines), strict=True)
     try:
         found = [(cells, reader.line_num) for cells in reader if cells]
     except csv.Error as error:
