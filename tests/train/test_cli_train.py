@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_nets import NET, blobs
+
+from benchmarks.small_nets import NET, blobs
 
 pytest.importorskip("torch", reason="torch is not installed")
 

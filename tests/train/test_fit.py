@@ -14,9 +14,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from small_nets import NET, blobs  # noqa: E402
-
 import kcompile as kc  # noqa: E402
+from benchmarks.small_nets import NET, blobs  # noqa: E402
 from kcompile.diagnostics import KcompileError, render_text  # noqa: E402
 from kcompile.inputs import read_weights  # noqa: E402
 from kcompile.train import checkpoint as checkpoints  # noqa: E402

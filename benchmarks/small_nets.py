@@ -1,4 +1,4 @@
-"""Small circuits and data that the tests of training share."""
+"""A small circuit and data that tests and measurements of training share."""
 
 from __future__ import annotations
 
