@@ -42,8 +42,10 @@ def fixed_schedule(circuit: Circuit, steps: int, until: float | None = None) -> 
 
     until: seconds, needed without phases and refused with them. Raises `UsageError` KC0503, KC0508.
     """
-    if steps < 1:
-        raise UsageError(Diagnostic("KC0503", f"a time slice has at least one step, not {steps}"))
+    if not isinstance(steps, int | np.integer) or steps < 1:
+        raise UsageError(Diagnostic("KC0503", f"a time slice has a whole number of steps, at least one, not {steps!r}"))
+    if steps > MAX_FIXED_STEPS:
+        raise UsageError(Diagnostic("KC0503", f"{steps:,} steps are more than {MAX_FIXED_STEPS:,}"))
     if circuit.duration is None and until is None:
         raise UsageError(Diagnostic("KC0508", "the circuit has no phases, so the time to simulate must be given",
                                     hint="for example until=50e-9"))

@@ -42,8 +42,9 @@ class CircuitModule(nn.Module):
     """A circuit that runs with fixed steps, with a parameter for each of `Circuit.trainable()`, under its name.
 
     solver: `heun`, `rk4` or `tsit5`; steps: of each time slice; until: seconds, for circuits without phases. rail: `clamp`
-    runs the current that a rail stands for, `ideal` projects voltages into it. backend: `auto` or `torch`.
-    Values and voltages are in SI units. Raises `UsageError` KC0503, KC0508, KC0509, KC0552.
+    runs the current that a rail stands for, `ideal` projects voltages into it. backend: `torch`, `compiled`, or `auto`, which
+    compiles nothing. Values and voltages are in SI units. Raises `UsageError` KC0503, KC0505, KC0508, KC0509, KC0552,
+    `ToolMissing` KC0717.
     """
 
     def __init__(self, circuit: Circuit, solver: str = "rk4", steps: int = 8, until: float | None = None,
@@ -51,8 +52,7 @@ class CircuitModule(nn.Module):
         super().__init__()
         if rail not in RAILS:
             raise UsageError(Diagnostic("KC0509", f"there is no rail `{rail}`", hint=nearest(rail, RAILS) or accepted(RAILS)))
-        if dtype not in NUMPY:
-            raise UsageError(Diagnostic("KC0509", f"circuits are trained in float32 or float64, not in {dtype}"))
+        _check_dtype(dtype)
         self._circuit, self._backend = circuit, backend
         self._net, self._lower, self._upper = ideal_rails(circuit) if rail == "ideal" else no_rails(circuit)
         self._method = find_method(solver)
@@ -104,7 +104,7 @@ class CircuitModule(nn.Module):
             batch = check_drives(drives, batch, self._circuit, self.stage_times.shape, like)
         drives = built.drives if drives is None else drives
         columns = built.columns(dict(self.named_parameters()))
-        states = built.backend(built.start(initial, batch or 1, columns), columns, drives)
+        states = built.backend(built.start(initial, 1 if batch is None else batch, columns), columns, drives)
         return _read(states, self._driven(drives, whole), built.read)
 
     def _driven(self, drives: Tensor | None, whole: bool) -> Tensor | None:
@@ -134,6 +134,7 @@ class CircuitModule(nn.Module):
         assert like is not None
         key = (like.dtype, like.device, whole)
         if key not in self._built:
+            _check_dtype(like.dtype)
             self._built[key] = self._make(like, whole)
         return self._built[key]
 
@@ -149,6 +150,11 @@ class CircuitModule(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_system": None, "_built": {}}  # made again when needed
+
+
+def _check_dtype(dtype: torch.dtype) -> None:
+    if dtype not in NUMPY:
+        raise UsageError(Diagnostic("KC0509", f"circuits are trained in float32 or float64, not in {dtype}"))
 
 
 def _own_drives(circuit: Circuit, times: np.ndarray, like: Tensor) -> Tensor | None:
@@ -171,4 +177,4 @@ def _read(states: Tensor, driven: Tensor | None, reader: Linear) -> Tensor:
     if driven is not None:
         states = torch.cat([states, driven.expand(*states.shape[:2], -1)], dim=2)
     rows = states.permute(2, 0, 1)
-    return reader(rows.flatten(1)).view(-1, *rows.shape[1:]).permute(1, 2, 0)
+    return reader(rows.flatten(1)).unflatten(1, rows.shape[1:]).permute(1, 2, 0)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,12 +13,10 @@ from kcompile.sim.pack import Group, Slice
 from kcompile.sim.schedule import stage_values
 from kcompile.sim.waveform import Sources
 from kcompile.train.base import Problem
-from kcompile.train.linear import Linear, incidence, select
-from kcompile.train.torch_capacitance import Capacitance, Rates
-from kcompile.train.torch_laws import Registers, evaluate, prepare
-
-Step = tuple[int, int]
-"""Number of a step, number of a stage."""
+from kcompile.train.linear import incidence, select
+from kcompile.train.torch_capacitance import Capacitance
+from kcompile.train.torch_laws import prepare
+from kcompile.train.torch_step import Part, SliceStep
 
 
 class TorchBackend:
@@ -29,29 +26,23 @@ class TorchBackend:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self._layouts = {torch.device("cpu"): _Layout(problem, torch.empty(0))}
+        self._layouts = {torch.device("cpu"): self._lay_out(torch.empty(0))}
 
     def __call__(self, start: Tensor, columns: Sequence[Tensor], drives: Tensor | None = None) -> Tensor:
         """States [batch, records, size]; see `Backend`."""
         if start.device not in self._layouts:
-            self._layouts[start.device] = _Layout(self.problem, start)
+            self._layouts[start.device] = self._lay_out(start)
         return self._layouts[start.device].run(start, columns, drives)
 
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """A group in a slice: its place in `System.groups`, where each input comes from and where each output goes."""
-
-    place: int
-    group: Group
-    inputs: tuple[tuple[str, Linear], ...]
-    outputs: tuple[Linear, ...]
+    def _lay_out(self, like: Tensor) -> Layout:
+        return Layout(self.problem, like)
 
 
-class _Layout:
-    """A problem on one device."""
+class Layout:
+    """A problem on one device; `wrap` may put something faster in the place of the steps of each slice."""
 
-    def __init__(self, problem: Problem, like: Tensor) -> None:
+    def __init__(self, problem: Problem, like: Tensor,
+                 wrap: Callable[[SliceStep], Callable[..., Tensor]] = lambda step: step) -> None:
         self._problem, self._like = problem, like.new_empty(0, dtype=problem.dtype)
         system = problem.system
         self._known = len(system.driven) + 1
@@ -59,31 +50,32 @@ class _Layout:
         self._unknown[system.free] = np.arange(len(system.free))
         self._unknown[system.driven] = system.size + np.arange(len(system.driven))
         self._capacitance = Capacitance(system, self._like)
-        self._slices = tuple(self._slice(part) for part in system.slices)
         self._waves = [self._group_waves(group) for group in system.groups]
         self._slopes = self._drive_slopes() if self._capacitance.coupled else None
-        self._rail = tuple(self._tensor(bound)[:, None] for bound in (problem.lower, problem.upper)) if np.any(
-            np.isfinite(problem.lower) | np.isfinite(problem.upper)) else None
+        railed = np.any(np.isfinite(problem.lower) | np.isfinite(problem.upper))
+        self._rail = (self._tensor(problem.lower)[:, None], self._tensor(problem.upper)[:, None]) if railed else None
+        self._lengths = self._tensor(problem.schedule.lengths)
+        self._steps = tuple(wrap(self._slice(part)) for part in system.slices)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(values, dtype=self._like.dtype, device=self._like.device)
 
     # ---- construction -------------------------------------------------------------------------------------------------
 
-    def _slice(self, part: Slice) -> tuple[_Part, ...]:
+    def _slice(self, part: Slice) -> SliceStep:
         system, rows, at = self._problem.system, self._problem.system.size + self._known, 0
-        found = []
+        parts = []
         for group in part.groups:
             columns = {f"V({name})": self._unknown[group.ends[:, k]] for k, name in enumerate(group.model.terminals)}
             columns |= {state.name: group.states[:, k] for k, state in enumerate(group.model.states)}
-            inputs = tuple((name, select(columns[name], rows, self._like)) for name in group.kernels.values.inputs
-                           if name in columns)
-            starts = at + group.count * np.arange(len(group.kernels.values.outputs) + 1)
+            kernel = group.kernels.values
+            inputs = tuple((name, select(columns[name], rows, self._like)) for name in kernel.inputs if name in columns)
+            starts = at + group.count * np.arange(len(kernel.outputs) + 1)
             outputs = tuple(incidence(part.incidence[:, a:b], self._like) for a, b in itertools.pairwise(starts))
             place = next(k for k, other in enumerate(system.groups) if other is group)
-            found.append(_Part(place, group, inputs, outputs))
+            parts.append(Part(place, kernel, group.count, inputs, outputs))
             at = starts[-1]
-        return tuple(found)
+        return SliceStep(tuple(parts), self._problem.method, self._rail)
 
     def _group_waves(self, group: Group) -> dict[str, Tensor]:
         """[steps, stages, count, 1] by parameter."""
@@ -117,50 +109,21 @@ class _Layout:
         y = start.t().contiguous()
         kept = {0: y}
         for n in range(max(problem.record)):
-            y = self._step(n, y, rates, prepared, known, inflow)
+            step = self._steps[problem.schedule.slices[n]]
+            waves = [{name: wave[n] for name, wave in group.items()} for group in self._waves]
+            # Rates are per step, not per second: the small and large numbers of seconds and farads meet once.
+            y = step(y, rates.times(self._lengths[n]), prepared, known[min(n, len(known) - 1)], waves,
+                     None if inflow is None else inflow[:, n])
             kept[n + 1] = y
             if n not in problem.record:
                 kept.pop(n)
         return torch.stack([kept[n] for n in problem.record]).permute(2, 0, 1)
 
     def _known_voltages(self, drives: Tensor | None, batch: int) -> Tensor:
-        """[steps or 1, stages or 1, driven + 1, batch]: driven nodes, then ground."""
+        """[steps or 1, stages, driven + 1, batch]: driven nodes, then ground."""
+        stages = self._problem.method.stages
         if drives is None:
-            return self._like.new_zeros(1, 1, 1, batch)
+            return self._like.new_zeros(1, stages, 1, batch)
         driven = drives.permute(1, 2, 3, 0) if drives.dim() == 4 else drives[..., None]
-        ground = driven.new_zeros(*driven.shape[:2], 1, 1)
-        return torch.cat([driven, ground.expand(*driven.shape[:2], 1, driven.shape[3])], dim=2).expand(-1, -1, -1, batch)
-
-    def _step(self, n: int, y: Tensor, rates: Rates, prepared: Sequence[Registers], known: Tensor,
-              inflow: Tensor | None) -> Tensor:
-        problem = self._problem
-        # Rates are per step, not per second: the small and large numbers of seconds and farads meet once.
-        rates = rates.times(self._tensor(problem.schedule.lengths[n]))
-        increments: list[Tensor] = []
-        for i, row in enumerate(problem.method.a):
-            x = self._clip(_combined(y, row, increments))
-            volts = known[min(n, len(known) - 1), min(i, known.shape[1] - 1)]
-            flow = self._flow((n, i), x, prepared, volts)
-            increments.append(rates(flow if inflow is None else flow + inflow[:, n, i, None]))
-        return self._clip(_combined(y, problem.method.weights, increments))
-
-    def _flow(self, at: Step, x: Tensor, prepared: Sequence[Registers], known: Tensor) -> Tensor:
-        """Currents into nodes and rates of states, [size, batch]."""
-        volts, flow = torch.cat([x, known]), torch.zeros_like(x)
-        for part in self._slices[self._problem.schedule.slices[at[0]]]:
-            fast: Mapping[str, Tensor] = {name: gather(volts) for name, gather in part.inputs} | {
-                name: wave[at] for name, wave in self._waves[part.place].items()}
-            values = evaluate(part.group.kernels.values, prepared[part.place], fast)
-            for value, collect in zip(values, part.outputs, strict=True):
-                flow = flow + collect(value.expand(part.group.count, x.shape[1]))
-        return flow
-
-    def _clip(self, x: Tensor) -> Tensor:
-        return x if self._rail is None else torch.clamp(x, *self._rail)
-
-
-def _combined(y: Tensor, weights: Sequence[float] | np.ndarray, increments: Sequence[Tensor]) -> Tensor:
-    for weight, increment in zip(weights, increments, strict=False):
-        if weight != 0.0:
-            y = torch.add(y, increment, alpha=float(weight))
-    return y
+        ground = driven.new_zeros(len(driven), stages, 1, 1)
+        return torch.cat([driven, ground.expand(-1, -1, 1, driven.shape[3])], dim=2).expand(-1, -1, -1, batch)

@@ -42,7 +42,7 @@ class Rates:
             return scaled
         parts = [scaled]
         for block, place in zip(self.blocks, self.places, strict=True):
-            parts.append(torch.bmm(block, place(flow).view(*block.shape[:2], -1)).flatten(0, 1))
+            parts.append(torch.bmm(block, place(flow).view(*block.shape[:2], flow.shape[1])).flatten(0, 1))
         return self.back(torch.cat(parts))
 
 

@@ -63,6 +63,10 @@ def _softplus(x: Tensor) -> Tensor:
     return torch.nn.functional.softplus(x, threshold=40.0)
 
 
+def _sign(x: Tensor) -> Tensor:
+    return torch.where(torch.isnan(x), x, torch.sign(x))
+
+
 def _min(a: Tensor, b: Tensor) -> Tensor:
     return torch.where((a <= b) | torch.isnan(a), a, b)
 
@@ -86,7 +90,7 @@ def _real(test: Any) -> Any:
 OPERATIONS = {
     "add": torch.add, "mul": torch.mul, "recip": _recip, "exp": _exp, "log": _log, "sqrt": _sqrt, "power": _power,
     "tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": _softplus, "sin": torch.sin, "cos": torch.cos,
-    "atan": torch.atan, "relu": torch.relu, "leaky_relu": _leaky_relu, "abs": torch.abs, "sign": torch.sign, "min": _min,
+    "atan": torch.atan, "relu": torch.relu, "leaky_relu": _leaky_relu, "abs": torch.abs, "sign": _sign, "min": _min,
     "max": _max, "lt": _real(torch.lt), "le": _real(torch.le), "eq": _real(torch.eq), "ne": _real(torch.ne),
     "both": torch.minimum, "either": torch.maximum, "negate": lambda x: 1.0 - x, "select": _select,
 }
