@@ -21,7 +21,7 @@ _TERMS = 1 << 24
 def make_module(circuit: Circuit, recipe: Recipe) -> CircuitModule:
     """The circuit as its recipe runs it."""
     return CircuitModule(circuit, solver=recipe.solver, steps=recipe.steps, until=recipe.until, dtype=DTYPES[recipe.dtype],
-                         rail=recipe.rail)
+                         rail=recipe.rail, backend=recipe.backend)
 
 
 def tensors_of(part: Part, rows: np.ndarray | slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
