@@ -16,6 +16,7 @@ import click
 
 import kcompile
 from kcompile.cli_import import import_group
+from kcompile.cli_train import train
 from kcompile.diagnostics import (
     CompileError,
     Diagnostic,
@@ -54,6 +55,7 @@ def cli() -> None:
 
 
 cli.add_command(import_group)
+cli.add_command(train)
 
 _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True,
                           metavar="E", help="Largest error that passes, relative to full scale.")
