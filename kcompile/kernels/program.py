@@ -188,7 +188,7 @@ class Program:
         lost = np.flatnonzero(steps < 0)
         if len(lost) or not np.all(np.isfinite(ends)):
             raise SimulatorFailed("stalled", Diagnostic(
-                "KC0601", f"{len(lost)} of {len(start)} samples do not reach the end within rtol {rtol:g}, the first is {lost[:1]}",
+                "KC0601", f"{len(lost)} of {len(start)} samples do not reach the end within rtol {rtol:g}",
                 hint="allow a larger rtol, or use float64"))
         return ends[:, 0], steps
 
@@ -222,7 +222,8 @@ class Program:
         return start_bar, self._unsorted(bars), drives_bar
 
     def _call(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None,
-              bars: dict[tuple[int, int], np.ndarray] | None, control: ControlStruct | None = None, **arrays: int | None) -> None:
+              bars: dict[tuple[int, int], np.ndarray] | None, control: ControlStruct | None = None,
+              **arrays: int | None) -> None:
         size, width = len(start), self._width(len(start))
         drives = self._own_drives if drives is None else np.ascontiguousarray(drives, dtype=self._real)
         packed, alive = self._columns(columns)

@@ -22,8 +22,8 @@ class Problem:
 
     lower, upper: float64[size], an ideal rail. Stage i of a step of h seconds from y has the state
     x_i = clip(y + h sum_j a_ij k_j) and the rates k_i = dy/dt(x_i); the step ends at clip(y + h sum_i b_i k_i). Where a
-    clip changes a value its gradient is zero; at the bound itself it is one. Infinite where there is no rail.
-    record: numbers of the steps after which states are returned, increasing; 0 is the start as it was given.
+    clip changes a value its gradient is zero. Infinite where there is no rail. The start lies inside.
+    record: numbers of the steps after which states are returned, increasing; 0 is the start.
     dtype: float32 or float64.
     """
 

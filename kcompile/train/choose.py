@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 
 from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest
+from kcompile.ir.circuit import Circuit
 from kcompile.kernels.build import find_compiler
 from kcompile.train.base import Backend, Problem
 from kcompile.train.cpp_backend import CppBackend
@@ -25,11 +26,24 @@ def make_backend(name: str, problem: Problem, device: torch.device) -> Backend:
     if name not in ("auto", *BACKENDS):
         raise UsageError(Diagnostic("KC0509", f"there is no backend `{name}`",
                                     hint=nearest(name, BACKENDS) or accepted(("auto", *BACKENDS))))
-    if name == "cpp" and device.type != "cpu":
-        raise UsageError(Diagnostic("KC0509", f"the backend `cpp` runs on processors, not on {device.type}", hint="take `torch`"))
+    fixed = not trains_capacitances(problem.system.circuit)
+    if name == "cpp" and not (device.type == "cpu" and fixed):
+        raise UsageError(Diagnostic("KC0509", "the backend `cpp` runs on processors, and takes no trainable capacitances",
+                                    hint="take `torch`"))
     if name == "auto":
-        name = "cpp" if device.type == "cpu" and find_compiler() is not None else "torch"
-        if device.type == "cpu" and name == "torch":
+        name = "cpp" if device.type == "cpu" and fixed and find_compiler() is not None else "torch"
+        if device.type == "cpu" and fixed and name == "torch":
             warnings.warn("there is no C++ compiler, so circuits run in torch, which takes 10 to 100 times as long; install g++",
                           stacklevel=2)
     return BACKENDS[name](problem)
+
+
+def trains_capacitances(circuit: Circuit) -> bool:
+    """Whether a capacitance depends on a parameter that may be trained."""
+    shared = {one.name for one in circuit.shared if one.trainable}
+    for table in circuit.tables:
+        trained = {p.name for p in table.model.params if p.name not in table.fixed and (
+            table.ties[p.name].shared in shared if p.name in table.ties else p.trainable)}
+        if any(trained & set(map(str, branch.value.free_symbols)) for branch in table.model.law.capacitances):
+            return True
+    return False

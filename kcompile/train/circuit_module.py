@@ -42,9 +42,9 @@ class CircuitModule(nn.Module):
     """A circuit that runs with fixed steps, with a parameter for each of `Circuit.trainable()`, under its name.
 
     solver: `heun`, `rk4` or `tsit5`; steps: of each time slice; until: seconds, for circuits without phases. rail: `clamp`
-    runs the current that a rail stands for, `ideal` projects voltages into it. backend: `cpp`, `torch`, `compiled` by
-    torch, or `auto`, which is `cpp` on processors. Values and voltages are in SI units. Raises `UsageError` KC0503, KC0505, KC0508, KC0509, KC0552,
-    `ToolMissing` KC0717.
+    runs the current that a rail stands for, `ideal` projects voltages into it. backend: `cpp`, `torch`, `compiled` by torch,
+    or `auto`, which is `cpp` on processors with a compiler. Values and voltages are in SI units.
+    Raises `UsageError` KC0503, KC0505, KC0508, KC0509, KC0552, `ToolMissing` KC0717.
     """
 
     def __init__(self, circuit: Circuit, solver: str = "rk4", steps: int = 8, until: float | None = None,
