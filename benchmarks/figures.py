@@ -18,10 +18,10 @@ from kcompile.verify.run_ngspice import probe_ngspice
 from kcompile.verify.run_vacask import probe_vacask
 
 # Large programs come first: a child's peak memory counts that of the process it was forked from.
-SECTIONS = (("Large programs", scale), ("Imported networks", imported), ("Batches and gradients", backends), ("Command line", startup),
-            ("Passes: translation validation", validation), ("Passes: repeated structure", outline),
-            ("Agreement with ngspice", agreement), ("Three ways: ngspice, OSDI, VACASK", three_way), ("Training", training),
-            ("Robustness", suites))
+SECTIONS = (("Large programs", scale), ("Imported networks", imported), ("Batches and gradients", backends),
+            ("Command line", startup), ("Passes: translation validation", validation),
+            ("Passes: repeated structure", outline), ("Agreement with ngspice", agreement),
+            ("Three ways: ngspice, OSDI, VACASK", three_way), ("Training", training), ("Robustness", suites))
 
 
 def machine() -> str:

@@ -54,7 +54,8 @@ class Program:
     def __init__(self, system: System, schedule: Schedule, method: Tableau, *, lower: np.ndarray, upper: np.ndarray,
                  record: Sequence[int], double: bool = False, threads: int | None = None) -> None:
         self._real = np.dtype(np.float64 if double else np.float32)
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or len(os.sched_getaffinity(0))
+        """Threads of the next call."""
         self._system, self._schedule, self._method = system, schedule, method
         self._records = np.asarray(record, dtype=np.int32)
         self._keep: list[object] = []
@@ -231,7 +232,7 @@ class Program:
         segment, stage_bytes = self._schedule.count, self._rows * width * VECTOR_BYTES * self._method.stages
         if segment * stage_bytes > SAVED_BYTES:
             segment = max(1, int(np.sqrt(segment / self._method.stages)))
-        batch = BatchStruct(size=size, threads=self._threads, segment=segment, start=start.ctypes.data,
+        batch = BatchStruct(size=size, threads=self.threads, segment=segment, start=start.ctypes.data,
                        drives_each=int(drives is not None and drives.ndim == 4),
                        drives=None if drives is None else drives.ctypes.data,
                        push=None if self._push is None else self._push.ctypes.data, **arrays)

@@ -14,7 +14,7 @@ from kcompile.train.base import Problem
 
 
 class CppBackend:
-    """Runs a `Problem` on processors; raises `ToolMissing` KC0717 without a C++ compiler."""
+    """Runs a `Problem` on processors, in as many threads as torch; raises `ToolMissing` KC0717 without a C++ compiler."""
 
     name = "cpp"
 
@@ -24,6 +24,7 @@ class CppBackend:
                                 record=problem.record, double=problem.dtype == torch.float64)
 
     def __call__(self, start: Tensor, columns: Sequence[Tensor], drives: Tensor | None) -> Tensor:
+        self._program.threads = torch.get_num_threads()
         return _Run.apply(self._program, self._problem, start, drives, *columns)  # type: ignore[no-any-return]
 
 
