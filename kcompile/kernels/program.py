@@ -5,26 +5,20 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed, UsageError
 from kcompile.kernels.build import load_library
-from kcompile.kernels.law_code import LawCode
-from kcompile.kernels.runs import Runs, sort_into_runs, sort_one_by_one
+from kcompile.kernels.plan import Plan
 from kcompile.kernels.source import VECTOR_BYTES, kernel_source
 from kcompile.kernels.structs import POINTER, BatchStruct, ControlStruct, GroupStruct, ProblemStruct
-from kcompile.sim.pack import Group, System
-from kcompile.sim.schedule import Schedule, stage_values
+from kcompile.sim.pack import System
+from kcompile.sim.schedule import Schedule
 from kcompile.sim.tableau import Tableau
-from kcompile.sim.waveform import Sources
 
 WIDTHS = (1, 2, 4)
 """Vectors that a tile may have; the smallest that holds a batch, or the largest."""
-
-_SHARED = 1.5
-"""Devices of a run, on average, from which on loops over them pay."""
 
 SAVED_BYTES = 256 << 20
 """Bytes of stages that a thread keeps for the adjoint; beyond, steps are run again from states kept between them."""
@@ -33,15 +27,6 @@ KEPT_BYTES = 1 << 30
 """Bytes of stages that are kept between a run and its adjoint; beyond, the adjoint runs again."""
 
 Columns = Sequence[Sequence[np.ndarray | None]]
-
-@dataclass(frozen=True, eq=False)
-class _Packed:
-    """A group of the system as a kernel sees it; waves: columns of waveform parameters at every stage, by parameter."""
-
-    group: Group
-    law: int
-    runs: Runs
-    waves: dict[int, np.ndarray]
 
 
 class Program:
@@ -53,93 +38,15 @@ class Program:
 
     def __init__(self, system: System, schedule: Schedule, method: Tableau, *, lower: np.ndarray, upper: np.ndarray,
                  record: Sequence[int], double: bool = False, threads: int | None = None) -> None:
-        self._real = np.dtype(np.float64 if double else np.float32)
+        self._plan = Plan(system, schedule, method, lower=lower, upper=upper, record=record, double=double)
+        self._real = self._plan.real
         self.threads = threads or len(os.sched_getaffinity(0))
         """Threads of the next call."""
-        self._system, self._schedule, self._method = system, schedule, method
-        self._records = np.asarray(record, dtype=np.int32)
-        self._keep: list[object] = []
-        times = schedule.stage_times(method)
-        self._laws: list[LawCode] = []
-        self._groups = {k: self._pack(group, times) for k, group in enumerate(system.groups) if LawCode(group.model).flows}
-        self._max_params = max((len(law.model.params) for law in self._laws), default=0)
         self._libraries: dict[int, ctypes.CDLL] = {}
         self._last: tuple[list[np.ndarray | None], ctypes.Array[GroupStruct], object] | None = None
         """Columns of the last call that nobody can write to, and what was made of them."""
-        self._problem = self._make_problem(lower, upper, times)
-
-    # ---- construction -------------------------------------------------------------------------------------------------
-
-    def _pack(self, group: Group, times: np.ndarray) -> _Packed:
-        states = group.states + (self._system.circuit.nodes.count - len(self._system.free))
-        ends = np.concatenate([group.ends, states], axis=1)
-        law = LawCode(group.model)
-        runs = sort_into_runs(ends, law.home, law.pairs)
-        if runs.count < _SHARED * (len(runs.start) - 1):
-            law = LawCode(group.model, single=True)
-            runs = sort_one_by_one(ends, law.home)
-        number = next((k for k, one in enumerate(self._laws) if one.model is law.model and one.single == law.single), None)
-        if number is None:
-            number = len(self._laws)
-            self._laws.append(law)
-        place = {p.name: k for k, p in enumerate(group.model.params)}
-        waves: dict[int, np.ndarray] = {}
-        for name, rows, sources in group.waves:
-            column = waves.setdefault(place[name], np.zeros((*times.shape, group.count)))
-            column[:, :, rows] = stage_values(sources, times)
-        waves = {k: np.ascontiguousarray(column[:, :, runs.order], dtype=self._real) for k, column in waves.items()}
-        return _Packed(group, number, runs, waves)
-
-    def _make_problem(self, lower: np.ndarray, upper: np.ndarray, times: np.ndarray) -> ProblemStruct:
-        system, method = self._system, self._method
-        nodes = system.circuit.nodes.count
-        self._rows = nodes + system.size - len(system.free)
-        unknown_rows = np.concatenate([system.free, np.arange(nodes, self._rows)])
-        numbers = {id(packed.group): k for k, packed in enumerate(self._groups.values())}
-        parts = [[numbers[id(g)] for g in part.groups if id(g) in numbers] for part in system.slices]
-        first = np.cumsum([0, *map(len, parts)])
-        starts, others, inverse = system.inverse_capacitance()
-        has_rail = bool(np.any(np.isfinite(lower)) or np.any(np.isfinite(upper)))
-        limits = [np.full(self._rows, end) for end in (-np.finfo(self._real).max, np.finfo(self._real).max)]
-        for limit, given in zip(limits, (lower, upper), strict=True):
-            limit[unknown_rows] = np.clip(given, -np.finfo(self._real).max, np.finfo(self._real).max)
-        chained = not np.any(np.tril(method.a, -2))
-        problem = ProblemStruct(
-            rows=self._rows, slices=len(parts), stages=method.stages, is_chained=chained,
-            first_group=self._int(first), groups_of=self._int([n for part in parts for n in part]),
-            group_count=len(self._groups), entries=0 if others is None else len(others),
-            row_start=self._int(starts), row_other=self._int(others if others is not None else []),
-            inverse=self._floats(inverse), a=self._floats(method.a, np.float64), b=self._floats(method.weights, np.float64),
-            lower=self._floats(limits[0]) if has_rail else None, upper=self._floats(limits[1]) if has_rail else None,
-            steps=self._schedule.count, driven=len(system.driven), step_slice=self._int(self._schedule.slices),
-            step_length=self._floats(self._schedule.lengths, np.float64), driven_rows=self._int(system.driven),
-            unknowns=system.size, records=len(self._records), unknown_rows=self._int(unknown_rows),
-            record_steps=self._int(self._records))
-        self._push = self._pushes(times, unknown_rows)
-        self._own_drives = np.ascontiguousarray(
-            np.concatenate([stage_values(Sources(s.wave), times) for s in system.circuit.stimuli], axis=2),
-            dtype=self._real) if system.circuit.stimuli else None
-        return problem
-
-    def _pushes(self, times: np.ndarray, unknown_rows: np.ndarray) -> np.ndarray | None:
-        """Flow into each row that capacitors to driven nodes make, float[steps, stages, rows]."""
-        middle = self._schedule.starts + 0.5 * self._schedule.lengths
-        flows = self._system.pushes(times, middle)
-        if flows is None:
-            return None
-        push = np.zeros((*times.shape, self._rows), dtype=self._real)
-        push[:, :, unknown_rows[: flows.shape[2]]] = flows
-        return push
-
-    def _int(self, values: Sequence[int] | np.ndarray) -> int:
-        array = np.ascontiguousarray(values, dtype=np.int32)
-        self._keep.append(array)
-        return array.ctypes.data
-
-    def _floats(self, values: Sequence[float] | np.ndarray, kind: type | None = None) -> int:
-        array = np.ascontiguousarray(values, dtype=kind or self._real)
-        self._keep.append(array)
-        return array.ctypes.data
+        self._problem = ProblemStruct(**{name: value.ctypes.data if isinstance(value, np.ndarray) else value
+                                         for name, value in self._plan.fields.items()})
 
     # ---- evaluation ---------------------------------------------------------------------------------------------------
 
@@ -149,7 +56,7 @@ class Program:
 
     def _library(self, width: int) -> ctypes.CDLL:
         if width not in self._libraries:
-            self._libraries[width] = load_library(kernel_source(self._laws, self._real.itemsize == 8, width))
+            self._libraries[width] = load_library(kernel_source(self._plan.laws, self._real.itemsize == 8, width))
         return self._libraries[width]
 
     def forward(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None = None,
@@ -161,7 +68,7 @@ class Program:
         `keep` made, written for the adjoint.
         """
         start = np.ascontiguousarray(start, dtype=self._real)
-        ends = np.empty((len(start), len(self._records), self._system.size), dtype=self._real)
+        ends = np.empty((len(start), len(self._plan.record), self._plan.system.size), dtype=self._real)
         self._call(start, columns, drives, None, ends=ends.ctypes.data, kept=None if kept is None else kept.ctypes.data)
         return ends
 
@@ -173,17 +80,17 @@ class Program:
         waveforms, methods with an estimate of the error. Raises `SimulatorFailed` KC0601 where a sample needs more than
         `most` steps, or steps that the precision of its numbers cannot make.
         """
-        error = self._method.error
-        if error is None or self._own_drives is not None or any(one.waves for one in self._groups.values()):
+        error = self._plan.method.error
+        if error is None or self._plan.drives is not None or any(one.waves for one in self._plan.groups.values()):
             raise UsageError(Diagnostic("KC0503", "steps are chosen for each sample in circuits without waveforms, by `tsit5`",
                                         hint="take fixed steps"))
         start = np.ascontiguousarray(start, dtype=self._real)
-        ends = np.empty((len(start), 1, self._system.size), dtype=self._real)
+        ends = np.empty((len(start), 1, self._plan.system.size), dtype=self._real)
         steps = np.zeros(len(start), dtype=np.int32)
         weights = np.array(error)
-        ends_of_slices = np.bincount(self._schedule.slices, self._schedule.lengths)
+        ends_of_slices = np.bincount(self._plan.schedule.slices, self._plan.schedule.lengths)
         control = ControlStruct(rtol=rtol, atol=atol, shortest=8 * float(np.finfo(self._real).eps), most=most,
-                                order=self._method.order, error=weights.ctypes.data, slice_length=ends_of_slices.ctypes.data,
+                                order=self._plan.method.order, error=weights.ctypes.data, slice_length=ends_of_slices.ctypes.data,
                                 steps=steps.ctypes.data)
         self._call(start, columns, None, None, control=control, ends=ends.ctypes.data)
         lost = np.flatnonzero(steps < 0)
@@ -196,7 +103,7 @@ class Program:
     def keep(self, batch: int) -> np.ndarray | None:
         """Room for the states of every stage of a batch, None where it is more than 1 GiB."""
         tile = self._width(batch) * VECTOR_BYTES // self._real.itemsize
-        count = -(-batch // tile) * tile * self._rows * (self._schedule.count * self._method.stages + 1)
+        count = -(-batch // tile) * tile * self._plan.rows * (self._plan.schedule.count * self._plan.method.stages + 1)
         if count * self._real.itemsize > KEPT_BYTES:
             return None
         room = np.empty(count + VECTOR_BYTES, dtype=self._real)
@@ -213,9 +120,9 @@ class Program:
         start = np.ascontiguousarray(start, dtype=self._real)
         cotangent = np.ascontiguousarray(cotangent, dtype=self._real)
         start_bar = np.zeros_like(start)
-        shape = (len(start), self._schedule.count, self._method.stages, len(self._system.driven))
+        shape = (len(start), self._plan.schedule.count, self._plan.method.stages, len(self._plan.system.driven))
         drives_bar = np.zeros(shape, dtype=self._real) if wants_drives else None
-        bars = {(number, p): np.zeros(one.runs.count, dtype=self._real) for number, one in self._groups.items()
+        bars = {(number, p): np.zeros(one.runs.count, dtype=self._real) for number, one in self._plan.groups.items()
                 for p, param in enumerate(one.group.model.params) if param.waveform is None}
         self._call(start, columns, drives, bars, is_adjoint=1, cotangent=cotangent.ctypes.data, start_bar=start_bar.ctypes.data,
                    drives_bar=None if drives_bar is None else drives_bar.ctypes.data,
@@ -226,21 +133,21 @@ class Program:
               bars: dict[tuple[int, int], np.ndarray] | None, control: ControlStruct | None = None,
               **arrays: int | None) -> None:
         size, width = len(start), self._width(len(start))
-        drives = self._own_drives if drives is None else np.ascontiguousarray(drives, dtype=self._real)
+        drives = self._plan.drives if drives is None else np.ascontiguousarray(drives, dtype=self._real)
         packed, alive = self._columns(columns)
         self._problem.groups = ctypes.addressof(packed)
-        segment, stage_bytes = self._schedule.count, self._rows * width * VECTOR_BYTES * self._method.stages
+        segment, stage_bytes = self._plan.schedule.count, self._plan.rows * width * VECTOR_BYTES * self._plan.method.stages
         if segment * stage_bytes > SAVED_BYTES:
-            segment = max(1, int(np.sqrt(segment / self._method.stages)))
+            segment = max(1, int(np.sqrt(segment / self._plan.method.stages)))
         batch = BatchStruct(size=size, threads=self.threads, segment=segment, start=start.ctypes.data,
                        drives_each=int(drives is not None and drives.ndim == 4),
                        drives=None if drives is None else drives.ctypes.data,
-                       push=None if self._push is None else self._push.ctypes.data, **arrays)
-        pointers = (POINTER * max(1, len(self._groups) * self._max_params))()
-        for k, number in enumerate(self._groups):
-            for p in range(self._max_params):
+                       push=None if self._plan.push is None else self._plan.push.ctypes.data, **arrays)
+        pointers = (POINTER * max(1, len(self._plan.groups) * self._plan.max_params))()
+        for k, number in enumerate(self._plan.groups):
+            for p in range(self._plan.max_params):
                 if bars and (number, p) in bars:
-                    pointers[k * self._max_params + p] = bars[number, p].ctypes.data
+                    pointers[k * self._plan.max_params + p] = bars[number, p].ctypes.data
         library, problem = self._library(width), ctypes.byref(self._problem)
         failed = (library.integrate(problem, ctypes.byref(batch), pointers) if control is None else
                   library.integrate_adaptive(problem, ctypes.byref(batch), ctypes.byref(control))) if size else 0
@@ -249,7 +156,7 @@ class Program:
         del alive
 
     def _columns(self, columns: Columns):
-        given = [column for number in self._groups for column in columns[number]]
+        given = [column for number in self._plan.groups for column in columns[number]]
         if self._last is not None and all(a is b for a, b in zip(self._last[0], given, strict=True)):
             return self._last[1:]
         packed, kept = self._sorted_columns(columns)
@@ -259,8 +166,8 @@ class Program:
 
     def _sorted_columns(self, columns: Columns):
         kept: list[object] = []
-        packed = (GroupStruct * max(1, len(self._groups)))()
-        for k, (number, one) in enumerate(self._groups.items()):
+        packed = (GroupStruct * max(1, len(self._plan.groups)))()
+        for k, (number, one) in enumerate(self._plan.groups.items()):
             runs, count = one.runs, len(one.group.model.params)
             pointers, strides = (POINTER * max(1, count))(), (ctypes.c_int64 * max(1, count))()
             for p, param in enumerate(one.group.model.params):
@@ -279,9 +186,9 @@ class Program:
         return packed, kept
 
     def _unsorted(self, places: dict[tuple[int, int], np.ndarray]) -> list[list[np.ndarray | None]]:
-        found: list[list[np.ndarray | None]] = [[None] * len(g.model.params) for g in self._system.groups]
+        found: list[list[np.ndarray | None]] = [[None] * len(g.model.params) for g in self._plan.system.groups]
         for (number, p), bar in places.items():
             column = np.empty_like(bar)
-            column[self._groups[number].runs.order] = bar
+            column[self._plan.groups[number].runs.order] = bar
             found[number][p] = column
         return found
