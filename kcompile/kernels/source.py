@@ -49,9 +49,13 @@ class LawView:
 
 def kernel_source(laws: Sequence[LawCode], double: bool, width: int) -> str:
     """C++ text of the kernels of some laws; width: vectors of a tile."""
+    return render("cpp/kernel.cpp.j2", kernel_values(laws, double, width))
+
+
+def kernel_values(laws: Sequence[LawCode], double: bool, width: int) -> dict[str, object]:
+    """What the template of a kernel reads."""
     views = [LawView(k, law) for k, law in enumerate(laws)]
-    size = 8 if double else 4
-    return render("cpp/kernel.cpp.j2", {
-        "title": ", ".join(view.name for view in views) or "no laws", "real": "double" if double else "float",
-        "lanes": VECTOR_BYTES // size, "width": width, "laws": views, "max_sums": max((v.sums for v in views), default=0),
-        "max_params": max((len(law.model.params) for law in laws), default=0)})
+    return {"title": ", ".join(view.name for view in views) or "no laws", "real": "double" if double else "float",
+            "lanes": VECTOR_BYTES // (8 if double else 4), "width": width, "laws": views,
+            "max_sums": max((v.sums for v in views), default=0),
+            "max_params": max((len(law.model.params) for law in laws), default=0)}
