@@ -29,6 +29,28 @@ class Progress:
         self._shown = 0.0
         self._last = ""
         self.stop = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def listen(self) -> None:
+        """Let the first SIGINT or SIGTERM ask to stop; a second one acts as it did before."""
+        self._before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+        for one in self._before:
+            signal.signal(one, self._ask)
+
+    def _ask(self, number: int, frame: Any) -> None:
+        self.stop = True
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Signals act as before."""
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
+
+    def over(self) -> None:
+        """Signals act as before while the report is made; one that came too late to stop the training ends the program."""
+        self.hang_up()
+        if self.stop:
+            raise KeyboardInterrupt
 
     def note(self, text: str) -> None:
         """Show a line that stays."""
@@ -69,20 +91,11 @@ def watched(figure: str, epochs: int, board: Path | None) -> Iterator[Progress]:
     writer = None if board is None else _board(board)
     with _line() as line:
         watch = Progress(figure, epochs, line, writer)
-        before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-
-        def ask(number: int, frame: Any) -> None:
-            watch.stop = True
-            for one, handler in before.items():
-                signal.signal(one, handler)
-
-        for one in before:
-            signal.signal(one, ask)
+        watch.listen()
         try:
             yield watch
         finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+            watch.hang_up()
             if writer is not None:
                 writer.close()
 

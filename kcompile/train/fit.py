@@ -76,6 +76,8 @@ def fit(circuit: Circuit, data: Data, recipe: Recipe, *, folder: Path | None = N
             write_files(folder, {RUN_RECIPE: format_recipe(recipe)})
             run.save(folder, identity)
         _train(run, folder, identity, watch)
+        if watch is not None and run.status != "unfinished":
+            watch.over()
         weights = {name: value.numpy() for name, value in run.best.items()}
         trained = circuit.with_params(weights)
         report = examine(trained, data, run.objective) if run.status != "unfinished" else None

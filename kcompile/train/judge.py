@@ -14,8 +14,8 @@ from kcompile.train.objective import Objective
 from kcompile.train.recipe import Recipe
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-_TERMS = 1 << 24
-"""Device evaluations of one chunk of samples; some hundred MB."""
+_TERMS = 1 << 20
+"""Device evaluations of one chunk of samples: tensors of 4 MB; larger ones cost more time for their pages than for their sums."""
 
 
 def make_module(circuit: Circuit, recipe: Recipe) -> CircuitModule:

@@ -35,7 +35,7 @@ class Figures:
 
 @dataclass(frozen=True, eq=False)
 class TrainingReport:
-    """Figures as trained and at 20 steps and, where there are rails, with the clamps that a netlist has.
+    """Figures as trained of all parts; at 20 steps of the part held out; with clamps of the samples seen there.
 
     peaks: float64[nodes] in volts at four times the steps or what the clamps need, with clamps and without. A peak is the
     largest absolute voltage over some samples and all steps, inf where a voltage blows up. Without rails clamped and
@@ -73,9 +73,11 @@ def _finite(value: float) -> float | None:
 
 
 def examine(circuit: Circuit, data: Data, objective: Objective) -> TrainingReport:
-    """Report of a trained circuit; voltages are those of the test part, or of the training part where there is none."""
+    """Report of a trained circuit; beside the figures as trained it is of the test part, or of the training part without one."""
     recipe = objective.recipe
-    held = data.test if data.test.count else data.train
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    name = "test" if data.test.count else "train"
+    held = parts[name]
     seen = Part(held.inputs[:MAX_SAMPLES], held.targets[:MAX_SAMPLES])
     bare, _, _ = ideal_rails(circuit)
     railed = len(bare.tables) < len(circuit.tables)
@@ -85,16 +87,16 @@ def examine(circuit: Circuit, data: Data, objective: Objective) -> TrainingRepor
         return peaks(make_module(one, fine), one, objective, seen)
 
     return TrainingReport(
-        objective.figure, _figures(circuit, data, objective, recipe),
-        _figures(circuit, data, objective, replace(recipe, steps=FINE_STEPS)),
-        _figures(circuit, data, objective, fine) if railed else None,
+        objective.figure, _figures(circuit, parts, objective, recipe),
+        _figures(circuit, {name: held}, objective, replace(recipe, steps=FINE_STEPS)),
+        _figures(circuit, {name: seen}, objective, fine) if railed else None,
         circuit.nodes.names[1:], fine.steps, seen.count, highest(bare), highest(circuit) if railed else None)
 
 
-def _figures(circuit: Circuit, data: Data, objective: Objective, recipe: Recipe) -> Figures:
+def _figures(circuit: Circuit, parts: Mapping[str, Part], objective: Objective, recipe: Recipe) -> Figures:
     module = make_module(circuit, recipe)
     found = {}
-    for name, part in (("train", data.train), ("validation", data.validation), ("test", data.test)):
+    for name, part in parts.items():
         loss, score = judge(module, circuit, objective, part)
         if loss is not None and score is not None:
             found[name] = loss, score

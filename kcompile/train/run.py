@@ -34,6 +34,10 @@ class Watch(Protocol):
         """Called after each step of the optimizer; whether to stop here."""
         ...
 
+    def over(self) -> None:
+        """Called when the training is over and its report begins; nothing is lost from here on."""
+        ...
+
     def epoch(self, record: Record) -> None:
         """Called after each epoch, when its files are written."""
         ...

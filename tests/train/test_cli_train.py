@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import sys
 import types
 import xml.etree.ElementTree as ElementTree
@@ -129,6 +131,19 @@ def test_a_terminal_shows_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = sys.stderr.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert "20/20" in shown and "epoch 1" not in shown
     assert "loss 0.5, rate 0.01, validation loss 0.4, accuracy 95.00 %" in shown
+
+
+def test_signals_ask_while_a_training_runs_and_act_after_it() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with watched("accuracy", 2, None) as watch:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert watch.step(1, 2, 0.5, 0.01) and signal.getsignal(signal.SIGTERM) is before
+        with pytest.raises(KeyboardInterrupt):
+            watch.over()
+    with watched("accuracy", 2, None) as watch:
+        watch.over()
+        assert signal.getsignal(signal.SIGTERM) is before and not watch.stop
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_tensorboard_gets_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

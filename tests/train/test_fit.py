@@ -43,6 +43,9 @@ class Stop:
     def step(self, done: int, total: int, loss: float, rate: float) -> bool:
         return done == self.after
 
+    def over(self) -> None:
+        self.ended = True
+
     def epoch(self, record: Record) -> None:
         self.records.append(record)
 
