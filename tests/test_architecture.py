@@ -87,7 +87,7 @@ def test_the_guard_sees_what_it_is_for(tmp_path: Path) -> None:
 
 
 def test_targets_and_simulators_are_found_without_a_list() -> None:
-    assert set(find("kcompile.lower", "TARGET")) == {"spice", "veriloga", "ir", "json", "python", "dot", "svg"}
+    assert set(find("kcompile.lower", "TARGET")) == {"spice", "veriloga", "ir", "json", "python", "dot", "svg", "cpp"}
     assert set(find("kcompile.verify", "SIMULATOR")) == {"ngspice", "osdi", "vacask", "pyspice"}
 
 

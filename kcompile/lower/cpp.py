@@ -35,7 +35,7 @@ class CppTarget:
 
     def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]:
         if (total := sum(table.count for table in circuit.tables)) > MAX_DEVICES:
-            raise UsageError(Diagnostic("KC0541", f"a C++ library holds at most {MAX_DEVICES:,} devices, this circuit has {total:,}",
+            raise UsageError(Diagnostic("KC0541", f"a C++ library holds at most {MAX_DEVICES:,} devices, this one has {total:,}",
                                         hint="kc.CircuitModule runs it in C++ all the same"))
         view = _view(circuit, options)
         return (Artifact(f"{circuit.name}.cpp", render("cpp/library.cpp.j2", view)),
@@ -72,7 +72,8 @@ def _view(circuit: Circuit, options: BenchOptions) -> dict[str, object]:
     system = System(circuit)
     schedule = fixed_schedule(circuit, max(1, -(-steps // max(len(circuit.phases), 1))), None if circuit.phases else end)
     nothing = np.full(system.size, np.inf)
-    plan = Plan(system, schedule, RK4, lower=-nothing, upper=nothing, record=(schedule.count,), double=options.dialect != "float32")
+    double = options.dialect != "float32"
+    plan = Plan(system, schedule, RK4, lower=-nothing, upper=nothing, record=(schedule.count,), double=double)
     arrays, groups = _groups(circuit, plan)
     fields = []
     for name, value in plan.fields.items():
