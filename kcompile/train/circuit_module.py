@@ -67,6 +67,11 @@ class CircuitModule(nn.Module):
         self.project_()
         self._build(whole=False)
 
+    @property
+    def backend(self) -> str:
+        """Name of what runs it now, never `auto`."""
+        return self._build(whole=False).backend.name
+
     # ---- running ------------------------------------------------------------------------------------------------------
 
     def forward(self, initial: Tensor | None = None, drives: Tensor | None = None) -> Tensor:

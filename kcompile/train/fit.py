@@ -61,10 +61,12 @@ def fit(circuit: Circuit, data: Data, recipe: Recipe, *, folder: Path | None = N
     check_augmentation(recipe, data.image)
     encoding = make_encoding(data, recipe)
     start = circuit.with_params(starting_values(circuit, recipe))
-    identity = {"circuit": sha256(print_circuit(circuit)), "recipe": sha256(format_recipe(recipe)), "data": data.digest}
     if resume and folder is None:
         raise UsageError(Diagnostic("KC0569", "to resume, the folder of the run must be given", hint="-o RUN"))
     run = Run(start, data, recipe, Objective(recipe, encoding), unit_sizes(circuit, recipe))
+    # Another backend adds in another order, so it would not go on to the same bits.
+    identity = {"circuit": sha256(print_circuit(circuit)), "recipe": sha256(format_recipe(recipe)), "data": data.digest,
+                "backend": run.module.backend}
     if watch is not None and (note := clamp_note(circuit, recipe)):
         watch.note(note)
     with held(folder, resume), _threads(recipe.threads):
