@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= $(shell nproc)
 
-.PHONY: demo picture test lint figures golden torch ngspice adms clean
+.PHONY: demo picture test lint figures golden torch ngspice compiler adms clean
 
 demo: $(READY) ngspice            ## compile a network that finds edges, run it in both simulators, write the picture
 	$(BIN)/python examples/photograph.py --out out
@@ -17,14 +17,14 @@ picture: demo                     ## the picture of the README
 	mkdir -p docs/figures
 	cp out/edges.png docs/figures/edges.png
 
-test: $(READY) torch ngspice adms lint       ## everything that continuous integration checks
+test: $(READY) torch ngspice compiler adms lint       ## everything that continuous integration checks
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --level error
 
-figures: $(READY) torch ngspice adms       ## the long measurements, written to docs/figures.md
+figures: $(READY) torch ngspice compiler adms       ## the long measurements, written to docs/figures.md
 	$(BIN)/python -m benchmarks.figures --write docs/figures.md
 
 golden: $(READY)                  ## rewrite the expected texts; read the difference before committing it
@@ -35,14 +35,16 @@ torch: $(READY)
 
 ngspice:
 	@sh .ci/install-ngspice
-	@sh .ci/install-linker
+
+compiler:
+	@sh .ci/install-compiler
 
 adms:
 	@sh .ci/install-adms
 
 $(READY): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || { sh .ci/install-python && $(PYTHON) -m venv $(VENV); }
-	$(BIN)/pip install --quiet --editable '.[dev,image,plot,pyspice,verilog,yaml]'
+	$(BIN)/pip install --quiet --editable '.[data,dev,image,plot,pyspice,verilog,yaml]'
 	@touch $(READY)
 
 clean:

@@ -16,6 +16,7 @@ import click
 
 import kcompile
 from kcompile.cli_import import import_group
+from kcompile.cli_train import train
 from kcompile.diagnostics import (
     CompileError,
     Diagnostic,
@@ -54,6 +55,7 @@ def cli() -> None:
 
 
 cli.add_command(import_group)
+cli.add_command(train)
 
 _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True,
                           metavar="E", help="Largest error that passes, relative to full scale.")
@@ -61,10 +63,10 @@ _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=T
 
 @cli.command()
 @takes_request
-@click.option("--target", default="spice", show_default=True, metavar="spice|veriloga|ir|json|python|svg|dot",
+@click.option("--target", default="spice", show_default=True, metavar="spice|veriloga|ir|json|python|cpp|svg|dot",
               help="What to write.")
 @click.option("--dialect", default="", metavar="NAME", help="Spelling of the netlist: ngspice, xyce; "
-              "of veriloga: ngspice, vacask, spectre.")
+              "of veriloga: ngspice, vacask, spectre; of cpp: float64, float32.")
 @click.option("-o", "--out", "folder", metavar="DIR", help="Folder of the files.  [default: .; ir is printed]")
 @click.option("--check", "check_after", is_flag=True, help="Verify the netlist as well: spice in ngspice, veriloga in "
               "ngspice with OSDI and VACASK.")

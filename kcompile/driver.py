@@ -1,4 +1,4 @@
-"""The verbs as functions: check, compile, simulate, lower, verify, and imports. Each composes the folders, without logic.
+"""The verbs as functions: check, compile, simulate, train, lower, verify, and imports. Each composes the folders, without logic.
 
 The folders are imported inside the functions, because `kcompile --help` and `import kcompile` must not wait for numpy,
 lark and sympy.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kcompile.diagnostics import (
     CompileError,
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from kcompile.passes.pipeline import Outcome, Pipeline, Watch
     from kcompile.sim.result import Waveforms
     from kcompile.syntax.load import Module
+    from kcompile.train.data import Arrays
+    from kcompile.train.fit import Fit
+    from kcompile.train.recipe import Recipe
+    from kcompile.train.run import Watch as TrainingWatch
     from kcompile.verify.compare import Agreement, Report
 
     Passes = str | Pipeline | Sequence[Pass]
@@ -171,6 +175,30 @@ def simulate(model: Model | Circuit, *, until: float | None = None, points: int 
     from kcompile.sim.integrate import simulate as integrate
 
     return integrate(_circuit(model), until=until, points=points, rtol=DEFAULT_RTOL if rtol is None else rtol)
+
+
+def train(model: Model | Circuit, data: str | Path | Arrays, recipe: Recipe | str | Path | None = None, *,
+          out: str | Path | None = None, resume: bool = False, watch: TrainingWatch | None = None, **changes: Any) -> Fit:
+    """Trained circuit and how it came to be.
+
+    data: a data set of scikit-learn by name, a file, or arrays (inputs, targets). recipe: values or a TOML file; changes: keys
+    of a recipe, `epochs=20`. out: folder of the run, resume: go on with the training there. See `kcompile.train.fit.fit`.
+    """
+    from kcompile.train.data import make_data, read_samples
+    from kcompile.train.need_torch import need_torch
+    from kcompile.train.recipe import RUN_RECIPE, Recipe, read_recipe, with_values
+
+    need_torch()
+    from kcompile.train.fit import fit
+
+    if recipe is None and resume and out is not None:
+        recipe = Path(out) / RUN_RECIPE
+    base = recipe if isinstance(recipe, Recipe) else Recipe() if recipe is None else read_recipe(Path(recipe))
+    chosen = with_values(base, changes)
+    samples = read_samples(data if isinstance(data, tuple) else str(data), chosen.target)
+    parts = make_data("arrays" if isinstance(data, tuple) else str(data), samples, labels=chosen.labels,
+                      validation=chosen.validation, test=chosen.test, seed=chosen.split_seed)
+    return fit(_circuit(model), parts, chosen, folder=None if out is None else Path(out), resume=resume, watch=watch)
 
 
 def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", until: float | None = None,

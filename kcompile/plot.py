@@ -1,8 +1,9 @@
-"""Pictures as SVG: waveforms, and the circuit as a graph. Needs the extra `plot`."""
+"""Pictures as SVG: waveforms, the circuit as a graph, and curves of a training. Needs the extra `plot`."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kcompile.diagnostics import Diagnostic, ToolMissing
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from kcompile.ir.circuit import Circuit
     from kcompile.sim.result import Waveforms
+    from kcompile.train.history import Record
 
 MAX_TRACES = 12
 _HEIGHT, _GRAPH_WIDTH, _TRACES_WIDTH = 5.5, 6.0, 7.0
@@ -34,6 +36,24 @@ def plot_view(circuit: Circuit, waveforms: Waveforms) -> str:
     _draw_graph(left, circuit)
     _draw_waveforms(right, waveforms)
     return _svg(figure)
+
+
+def plot_curves(history: Sequence[Record], figure: str) -> str:
+    """SVG with the loss on the left and the figure of the objective (`accuracy` or `rms_error`) on the right, over epochs."""
+    drawing = _figure(9.0, 4.0)
+    for axes, what, label in zip(drawing.subplots(1, 2), ("loss", "score"), ("loss", figure.replace("_", " ")), strict=True):
+        for part in ("train", "validation"):
+            rows = [(one.epoch, getattr(one, f"{part}_{what}")) for one in history if getattr(one, f"{part}_{what}") is not None]
+            if rows:
+                axes.plot(*zip(*rows, strict=True), label=part, linewidth=1.4, marker="." if len(rows) == 1 else "")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize="small")
+    if all(one.train_loss > 0 for one in history):
+        drawing.axes[0].set_yscale("log")
+    return _svg(drawing)
 
 
 def need_matplotlib() -> None:

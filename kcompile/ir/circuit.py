@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,6 +33,17 @@ def frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
+class ReadOnly:
+    """Base of what holds arrays: they are read-only in a copy too, and in what comes out of a file."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for value in state.values():
+            for array in value.values() if isinstance(value, dict) else (value,):
+                if isinstance(array, np.ndarray):
+                    frozen(array)
+        self.__dict__.update(state)
+
+
 @dataclass(frozen=True, eq=False)
 class NodeBank:
     """Nodes `first .. first + count` under one declaration."""
@@ -44,7 +55,7 @@ class NodeBank:
 
 
 @dataclass(frozen=True, eq=False)
-class NodeTable:
+class NodeTable(ReadOnly):
     """All nodes; `initial` is float64[count] in volts, index 0 is ground."""
 
     banks: tuple[NodeBank, ...]
@@ -76,7 +87,7 @@ class NodeTable:
 
 
 @dataclass(frozen=True, eq=False)
-class Wave:
+class Wave(ReadOnly):
     """A waveform: its kind, and one row of arguments (SI units) for each of its uses, float64[n, arguments]."""
 
     kind: str
@@ -84,7 +95,7 @@ class Wave:
 
 
 @dataclass(frozen=True, eq=False)
-class Tie:
+class Tie(ReadOnly):
     """Rows of a shared parameter: value of instance i is `shared.values[index[i]]`; int32[n]."""
 
     shared: str
@@ -92,7 +103,7 @@ class Tie:
 
 
 @dataclass(frozen=True, eq=False)
-class SharedParam:
+class SharedParam(ReadOnly):
     """A parameter array of a circuit; one flat column for all copies of that circuit."""
 
     name: str
@@ -105,7 +116,7 @@ class SharedParam:
 
 
 @dataclass(frozen=True, eq=False)
-class InstanceTable:
+class InstanceTable(ReadOnly):
     """One bank of instances of one model.
 
     path: names of the bank and its rows; nodes: int32[n, terminals]; params: float64[n] by name; ties: which of them are
@@ -177,7 +188,7 @@ class Phase:
 
 
 @dataclass(frozen=True, eq=False)
-class Stimulus:
+class Stimulus(ReadOnly):
     """Nodes driven by waveforms of one kind: int32[n] and one row of arguments each."""
 
     nodes: np.ndarray
@@ -188,7 +199,7 @@ class Stimulus:
 
 
 @dataclass(frozen=True, eq=False)
-class Circuit:
+class Circuit(ReadOnly):
     """A flat circuit.
 
     ports, inputs, outputs: int32 node numbers in order. outlined: netlists write repeated structure once, as subcircuits.

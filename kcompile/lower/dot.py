@@ -6,7 +6,7 @@ from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.graph import graph_of
 from kcompile.lower.picture import COLOURS, INK, LINE, phase_colour
-from kcompile.lower.render import render
+from kcompile.render import render
 
 
 class DotTarget:

@@ -17,8 +17,8 @@ from kcompile.ir.structure import capacitances
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.law_names import name_law
 from kcompile.lower.python_expr import PythonPrinter
-from kcompile.lower.render import Card, render
 from kcompile.lower.spice_names import Namespace
+from kcompile.render import Card, render
 from kcompile.sim.kernel import make_kernel
 from kcompile.sim.waveform import edges
 

@@ -20,10 +20,10 @@ from kcompile.ir.structure import table_capacitances
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.columns import Cells, format_column, format_rows, number
 from kcompile.lower.frame import Frame, Netlist, Source
-from kcompile.lower.render import Card, render
 from kcompile.lower.spice_blocks import BlockView, BlockWriter
 from kcompile.lower.spice_law import Element, LawSubcircuit, free_parameter, law_subcircuit, native_element
 from kcompile.lower.spice_names import Namespace, plain
+from kcompile.render import Card, render
 
 _RUN = {"ngspice": "ngspice -n -b -r {name}.raw {name}_tb.cir", "xyce": "Xyce {name}_tb.cir"}
 """How a test bench is run, by dialect."""

@@ -9,7 +9,7 @@ from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.graph import Graph, graph_of
 from kcompile.lower.picture import COLOURS, INK, LINE, Box, Picture, lay_out, phase_colour, text_width
-from kcompile.lower.render import render
+from kcompile.render import render
 
 
 class SvgTarget:

@@ -18,10 +18,10 @@ from kcompile.lower import veriloga_ngspice, veriloga_spectre, veriloga_vacask
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.columns import format_rows, number
 from kcompile.lower.frame import Frame, Netlist, Source
-from kcompile.lower.render import Card, render
 from kcompile.lower.spice_names import Namespace
 from kcompile.lower.veriloga_law import LawModule, law_module
 from kcompile.lower.veriloga_names import IN_NETLISTS
+from kcompile.render import Card, render
 
 
 class Language(Protocol):

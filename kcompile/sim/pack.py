@@ -6,7 +6,7 @@ a and puts it into node b. A capacitor to a driven node contributes C dv_drive/d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,10 +52,13 @@ def law_kernels(model: DeviceModel) -> LawKernels:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """All instances of one model in one phase: ends int32[n, terminals], states int[n, states] in the unknowns."""
+    """All instances of one model in one phase, table by table: ends int32[n, terminals], states int[n, states] in the
+    unknowns.
+    """
 
     model: DeviceModel
     phase: int | None
+    tables: tuple[InstanceTable, ...]
     kernels: LawKernels
     ends: np.ndarray
     states: np.ndarray
@@ -83,7 +86,10 @@ class Slice:
 
 
 class System:
-    """The equations of a circuit. `slices` has one entry per phase, or one when there are no phases."""
+    """The equations of a circuit.
+
+    `slices` has one entry per phase, or one when there are no phases; `groups` are those of all slices, each once.
+    """
 
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
@@ -92,16 +98,16 @@ class System:
         self._unknown = np.full(circuit.nodes.count, -1, dtype=np.int64)
         self._unknown[self.free] = np.arange(len(self.free))
         self._stimuli = [(stimulus.nodes, Sources(stimulus.wave)) for stimulus in circuit.stimuli]
-        groups, self.state_names = self._groups()
+        self.groups, self.state_names = self._groups()
         self.size = len(self.free) + len(self.state_names)
         self._capacitance(circuit)
         count = max(len(circuit.phases), 1)
-        self.slices = tuple(self._slice([g for g in groups if g.phase in (None, k)]) for k in range(count))
-        self.initial = np.concatenate([circuit.nodes.initial[self.free], *self._initial_states(groups)])
+        self.slices = tuple(self._slice([g for g in self.groups if g.phase in (None, k)]) for k in range(count))
+        self.initial = np.concatenate([circuit.nodes.initial[self.free], *self._initial_states(self.groups)])
 
     # ---- construction -------------------------------------------------------------------------------------------------
 
-    def _groups(self) -> tuple[list[Group], list[str]]:
+    def _groups(self) -> tuple[tuple[Group, ...], list[str]]:
         merged: dict[tuple[int, int | None], list[InstanceTable]] = {}
         for table in self.circuit.tables:
             merged.setdefault((id(table.model), table.phase), []).append(table)
@@ -120,7 +126,7 @@ class System:
             if id(model) not in kernels:
                 kernels[id(model)] = law_kernels(model)
             groups.append(self._group(model, phase, kernels[id(model)], tables, state_at))
-        return groups, names
+        return tuple(groups), names
 
     def _group(self, model: DeviceModel, phase: int | None, kernels: LawKernels, tables: list[InstanceTable],
                state_at: dict[int, int]) -> Group:
@@ -133,10 +139,10 @@ class System:
                       for p in model.waveforms for k, t in enumerate(tables))
         first = kernels.initials.prepare(columns)({})
         initials = np.stack([np.broadcast_to(v, (len(ends),)) for v in first], axis=1) if width else np.zeros((len(ends), 0))
-        return Group(model, phase, kernels, ends, states, kernels.values.prepare(columns), kernels.partials.prepare(columns),
-                     initials, waves)
+        return Group(model, phase, tuple(tables), kernels, ends, states, kernels.values.prepare(columns),
+                     kernels.partials.prepare(columns), initials, waves)
 
-    def _initial_states(self, groups: list[Group]) -> list[np.ndarray]:
+    def _initial_states(self, groups: Iterable[Group]) -> list[np.ndarray]:
         values = np.zeros(len(self.state_names))
         for group in groups:
             values[group.states - len(self.free)] = group.initials
@@ -192,6 +198,37 @@ class System:
             if name == f"V({terminal})":
                 return self._unknown[group.ends[:, k]]
         return group.states[:, [s.name for s in group.model.states].index(name)]
+
+    def inverse_capacitance(self) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """(int[rows + 1], int[entries] or None, float64): inverse capacitances by row of nodes and states, 1 for a state.
+
+        Rows are the nodes by number, then the states; those of ground and driven nodes are zero. A diagonal one is one value
+        for each row; a sparse one has the starts of rows and the columns of its entries, which are rows too.
+        """
+        nodes = self.circuit.nodes.count
+        size = nodes + len(self.state_names)
+        values = np.zeros(size)
+        values[nodes:] = 1.0
+        if self._diagonal is not None:
+            values[self.free] = np.reciprocal(self._diagonal)
+            return np.arange(size + 1), None, values
+        assert self._inverse is not None
+        inner = self._inverse.tocoo()
+        states = np.arange(nodes, size)
+        entries = scipy.sparse.csr_array((np.concatenate([inner.data, values[states]]), (
+            np.concatenate([self.free[inner.row], states]), np.concatenate([self.free[inner.col], states]))), shape=(size, size))
+        return entries.indptr, entries.indices, entries.data
+
+    def pushes(self, times: np.ndarray, ahead: np.ndarray) -> np.ndarray | None:
+        """float64[steps, stages, free]: current that capacitors to driven nodes push into free ones, None where there are none.
+
+        times: float64[steps, stages]; ahead: float64[steps], an instant inside the smooth piece of each step.
+        """
+        if self._coupling is None or not self._coupling.nnz:
+            return None
+        rates = np.stack([np.stack([np.concatenate([s.rate(float(t), float(inside)) for _, s in self._stimuli]) for t in row])
+                          for row, inside in zip(times, ahead, strict=True)])
+        return -(rates.reshape(-1, rates.shape[2]) @ self._coupling.T.toarray()).reshape(*rates.shape[:2], -1)
 
     # ---- evaluation ---------------------------------------------------------------------------------------------------
 

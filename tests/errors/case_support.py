@@ -70,6 +70,25 @@ def caught_import(tmp_path: Path, cards: str) -> list[Diagnostic]:
     """Diagnostics of the import of a netlist with some cards; `in` is driven, `out` has a capacitor."""
     (tmp_path / "model.cir").write_text(f"title\n{cards}\nVin in 0 1\nRin in out 1meg\nCload out 0 1p\n.end\n")
     return caught(import_netlist, tmp_path / "model.cir")
+
+
+def training() -> tuple[kc.Source, tuple[Any, Any]]:
+    """A small circuit that can be trained, and four samples; skips the test where torch is missing."""
+    import numpy as np
+
+    pytest.importorskip("torch", reason="torch is not installed")
+    model = kc.Source("net.kc", """use std.passive: Capacitor;
+    device Weight(a, b) { param k: conductance = 0 S trainable; I(gnd, b) <+ k * V(a); }
+    circuit Net {
+        node x[2], y[2];
+        Capacitor(n, gnd) { c = 1 F } for n in x + y;
+        phase run for 1 s { Weight w(a, b) for a in x + y, b in y; }
+        input x;
+        output y;
+    }""")
+    return model, (np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]]), np.array([0, 1, 0, 1]))
+
+
 def write_program(path: Path, script: str) -> str:
     """Path of a program that is a script of the shell."""
     path.write_text(f"#!/bin/sh\n{script}\n")

@@ -15,10 +15,10 @@ import pytest
 import kcompile as kc
 from kcompile.lower.columns import number
 from kcompile.lower.frame import Netlist
-from kcompile.lower.render import render
 from kcompile.lower.spice_law import law_subcircuit
 from kcompile.lower.spice_names import Namespace, NetlistNames
 from kcompile.lower.veriloga_law import LawModule, law_module
+from kcompile.render import render
 from kcompile.sim.pack import law_kernels
 from kcompile.verify.compare import Simulator
 from kcompile.verify.deck import Deck

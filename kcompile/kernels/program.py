@@ -1,0 +1,194 @@
+"""A circuit, a schedule and a method as one call of generated C++: batches forward, and their adjoint."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from kcompile.diagnostics import Diagnostic, SimulatorFailed, UsageError
+from kcompile.kernels.build import load_library
+from kcompile.kernels.plan import Plan
+from kcompile.kernels.source import VECTOR_BYTES, kernel_source
+from kcompile.kernels.structs import POINTER, BatchStruct, ControlStruct, GroupStruct, ProblemStruct
+from kcompile.sim.pack import System
+from kcompile.sim.schedule import Schedule
+from kcompile.sim.tableau import Tableau
+
+WIDTHS = (1, 2, 4)
+"""Vectors that a tile may have; the smallest that holds a batch, or the largest."""
+
+SAVED_BYTES = 256 << 20
+"""Bytes of stages that a thread keeps for the adjoint; beyond, steps are run again from states kept between them."""
+
+KEPT_BYTES = 1 << 30
+"""Bytes of stages that are kept between a run and its adjoint; beyond, the adjoint runs again."""
+
+Columns = Sequence[Sequence[np.ndarray | None]]
+
+
+class Program:
+    """Integrates batches of a circuit in generated C++; made once, called with parameter columns and initial states.
+
+    Rows are the nodes by number, then the inner states. lower, upper: float64[unknowns], the ideal rail; record: steps after
+    which states are returned, 0 for the start. Raises `ToolMissing` KC0717, KC0718.
+    """
+
+    def __init__(self, system: System, schedule: Schedule, method: Tableau, *, lower: np.ndarray, upper: np.ndarray,
+                 record: Sequence[int], double: bool = False, threads: int | None = None) -> None:
+        self._plan = Plan(system, schedule, method, lower=lower, upper=upper, record=record, double=double)
+        self._real = self._plan.real
+        self.threads = threads or len(os.sched_getaffinity(0))
+        """Threads of the next call."""
+        self._libraries: dict[int, ctypes.CDLL] = {}
+        self._last: tuple[list[np.ndarray | None], ctypes.Array[GroupStruct], object] | None = None
+        """Columns of the last call that nobody can write to, and what was made of them."""
+        self._problem = ProblemStruct(**{name: value.ctypes.data if isinstance(value, np.ndarray) else value
+                                         for name, value in self._plan.fields.items()})
+
+    # ---- evaluation ---------------------------------------------------------------------------------------------------
+
+    def _width(self, batch: int) -> int:
+        lanes = VECTOR_BYTES // self._real.itemsize
+        return next((width for width in WIDTHS if width * lanes >= batch), WIDTHS[-1])
+
+    def _library(self, width: int) -> ctypes.CDLL:
+        if width not in self._libraries:
+            self._libraries[width] = load_library(kernel_source(self._plan.laws, self._real.itemsize == 8, width))
+        return self._libraries[width]
+
+    def forward(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None = None,
+                kept: np.ndarray | None = None) -> np.ndarray:
+        """States float[batch, records, unknowns].
+
+        start: float[batch, unknowns]; columns: one list for each group of the system, one column float[n] for each parameter
+        of its model, None for waveforms; drives: [steps, stages, driven] or [batch, steps, stages, driven]; kept: what
+        `keep` made, written for the adjoint.
+        """
+        start = np.ascontiguousarray(start, dtype=self._real)
+        ends = np.empty((len(start), len(self._plan.record), self._plan.system.size), dtype=self._real)
+        self._call(start, columns, drives, None, ends=ends.ctypes.data, kept=None if kept is None else kept.ctypes.data)
+        return ends
+
+    def adaptive(self, start: np.ndarray, columns: Columns, *, rtol: float, atol: float, most: int = 100_000
+                 ) -> tuple[np.ndarray, np.ndarray]:
+        """(states float[batch, unknowns] at the end, int[batch] steps tried), with steps of its own for each sample.
+
+        The local error of a step is kept below atol + rtol |y|, root mean square over the unknowns. Circuits without
+        waveforms, methods with an estimate of the error. Raises `SimulatorFailed` KC0601 where a sample needs more than
+        `most` steps, or steps that the precision of its numbers cannot make.
+        """
+        error = self._plan.method.error
+        if error is None or self._plan.drives is not None or any(one.waves for one in self._plan.groups.values()):
+            raise UsageError(Diagnostic("KC0503", "steps are chosen for each sample in circuits without waveforms, by `tsit5`",
+                                        hint="take fixed steps"))
+        start = np.ascontiguousarray(start, dtype=self._real)
+        ends = np.empty((len(start), 1, self._plan.system.size), dtype=self._real)
+        steps = np.zeros(len(start), dtype=np.int32)
+        weights = np.array(error)
+        ends_of_slices = np.bincount(self._plan.schedule.slices, self._plan.schedule.lengths)
+        control = ControlStruct(rtol=rtol, atol=atol, shortest=8 * float(np.finfo(self._real).eps), most=most,
+                                order=self._plan.method.order, error=weights.ctypes.data, slice_length=ends_of_slices.ctypes.data,
+                                steps=steps.ctypes.data)
+        self._call(start, columns, None, None, control=control, ends=ends.ctypes.data)
+        lost = np.flatnonzero(steps < 0)
+        if len(lost) or not np.all(np.isfinite(ends)):
+            raise SimulatorFailed("stalled", Diagnostic(
+                "KC0601", f"{len(lost)} of {len(start)} samples do not reach the end within rtol {rtol:g}",
+                hint="allow a larger rtol, or use float64"))
+        return ends[:, 0], steps
+
+    def keep(self, batch: int) -> np.ndarray | None:
+        """Room for the states of every stage of a batch, None where it is more than 1 GiB."""
+        tile = self._width(batch) * VECTOR_BYTES // self._real.itemsize
+        count = -(-batch // tile) * tile * self._plan.rows * (self._plan.schedule.count * self._plan.method.stages + 1)
+        if count * self._real.itemsize > KEPT_BYTES:
+            return None
+        room = np.empty(count + VECTOR_BYTES, dtype=self._real)
+        skip = -room.ctypes.data % VECTOR_BYTES // self._real.itemsize
+        return room[skip : skip + count]
+
+    def adjoint(self, start: np.ndarray, columns: Columns, cotangent: np.ndarray, drives: np.ndarray | None = None,
+                wants_drives: bool = False, kept: np.ndarray | None = None
+                ) -> tuple[np.ndarray, list[list[np.ndarray | None]], np.ndarray | None]:
+        """Derivatives of sum(cotangent * states): to start, to every column, and to the drives of each sample if wanted.
+
+        cotangent: as the states; the others as `forward` was given them. Without `kept` the steps are run again.
+        """
+        start = np.ascontiguousarray(start, dtype=self._real)
+        cotangent = np.ascontiguousarray(cotangent, dtype=self._real)
+        start_bar = np.zeros_like(start)
+        shape = (len(start), self._plan.schedule.count, self._plan.method.stages, len(self._plan.system.driven))
+        drives_bar = np.zeros(shape, dtype=self._real) if wants_drives else None
+        bars = {(number, p): np.zeros(one.runs.count, dtype=self._real) for number, one in self._plan.groups.items()
+                for p, param in enumerate(one.group.model.params) if param.waveform is None}
+        self._call(start, columns, drives, bars, is_adjoint=1, cotangent=cotangent.ctypes.data, start_bar=start_bar.ctypes.data,
+                   drives_bar=None if drives_bar is None else drives_bar.ctypes.data,
+                   kept=None if kept is None else kept.ctypes.data)
+        return start_bar, self._unsorted(bars), drives_bar
+
+    def _call(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None,
+              bars: dict[tuple[int, int], np.ndarray] | None, control: ControlStruct | None = None,
+              **arrays: int | None) -> None:
+        size, width = len(start), self._width(len(start))
+        drives = self._plan.drives if drives is None else np.ascontiguousarray(drives, dtype=self._real)
+        packed, alive = self._columns(columns)
+        self._problem.groups = ctypes.addressof(packed)
+        segment, stage_bytes = self._plan.schedule.count, self._plan.rows * width * VECTOR_BYTES * self._plan.method.stages
+        if segment * stage_bytes > SAVED_BYTES:
+            segment = max(1, int(np.sqrt(segment / self._plan.method.stages)))
+        batch = BatchStruct(size=size, threads=self.threads, segment=segment, start=start.ctypes.data,
+                       drives_each=int(drives is not None and drives.ndim == 4),
+                       drives=None if drives is None else drives.ctypes.data,
+                       push=None if self._plan.push is None else self._plan.push.ctypes.data, **arrays)
+        pointers = (POINTER * max(1, len(self._plan.groups) * self._plan.max_params))()
+        for k, number in enumerate(self._plan.groups):
+            for p in range(self._plan.max_params):
+                if bars and (number, p) in bars:
+                    pointers[k * self._plan.max_params + p] = bars[number, p].ctypes.data
+        library, problem = self._library(width), ctypes.byref(self._problem)
+        failed = (library.integrate(problem, ctypes.byref(batch), pointers) if control is None else
+                  library.integrate_adaptive(problem, ctypes.byref(batch), ctypes.byref(control))) if size else 0
+        if failed:
+            raise MemoryError("not enough memory for the tiles of a batch")
+        del alive
+
+    def _columns(self, columns: Columns):
+        given = [column for number in self._plan.groups for column in columns[number]]
+        if self._last is not None and all(a is b for a, b in zip(self._last[0], given, strict=True)):
+            return self._last[1:]
+        packed, kept = self._sorted_columns(columns)
+        constant = all(column is None or not column.flags.writeable for column in given)
+        self._last = (given, packed, kept) if constant else None
+        return packed, kept
+
+    def _sorted_columns(self, columns: Columns):
+        kept: list[object] = []
+        packed = (GroupStruct * max(1, len(self._plan.groups)))()
+        for k, (number, one) in enumerate(self._plan.groups.items()):
+            runs, count = one.runs, len(one.group.model.params)
+            pointers, strides = (POINTER * max(1, count))(), (ctypes.c_int64 * max(1, count))()
+            for p, param in enumerate(one.group.model.params):
+                if param.waveform is None:
+                    given = columns[number][p]
+                    assert given is not None
+                    column = np.asarray(given, dtype=self._real)[runs.order]
+                else:
+                    column, strides[p] = one.waves[p], runs.count
+                pointers[p] = column.ctypes.data
+                kept.append(column)
+            kept += [pointers, strides]
+            arrays = (runs.home, runs.runs, runs.others, runs.start, runs.middle)
+            packed[k] = GroupStruct(one.law, len(runs.home), *(array.ctypes.data for array in arrays),
+                                    ctypes.addressof(pointers), ctypes.addressof(strides), runs.count)
+        return packed, kept
+
+    def _unsorted(self, places: dict[tuple[int, int], np.ndarray]) -> list[list[np.ndarray | None]]:
+        found: list[list[np.ndarray | None]] = [[None] * len(g.model.params) for g in self._plan.system.groups]
+        for (number, p), bar in places.items():
+            column = np.empty_like(bar)
+            column[self._plan.groups[number].runs.order] = bar
+            found[number][p] = column
+        return found

@@ -1,0 +1,37 @@
+"""Images moved and turned at random, so that a net learns shapes and not places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kcompile.diagnostics import Diagnostic, UsageError
+from kcompile.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+
+def check_augmentation(recipe: Recipe, image: tuple[int, int, int] | None) -> None:
+    """Raise `UsageError` KC0567 where samples that are no images are to be moved or turned."""
+    if image is None and (recipe.shift or recipe.rotation):
+        key = "shift" if recipe.shift else "rotation"
+        raise UsageError(Diagnostic("KC0567", f"`{key}` moves images, and these samples are none",
+                                    hint="images are arrays (n, height, width) or (n, channels, height, width)"))
+
+
+def augment(inputs: torch.Tensor, image: tuple[int, int, int], recipe: Recipe, rng: np.random.Generator) -> torch.Tensor:
+    """Images [batch, pixels], each moved by up to `shift` pixels and turned by up to `rotation` degrees; what comes in is 0."""
+    import torch
+    from torch.nn.functional import affine_grid, grid_sample
+
+    count = len(inputs)
+    _, height, width = image
+    angle = np.deg2rad(rng.uniform(-recipe.rotation, recipe.rotation, count))
+    # Coordinates of grid_sample go from -1 to 1 over the image.
+    moved = rng.uniform(-recipe.shift, recipe.shift, (count, 2)) * np.array([2.0 / width, 2.0 / height])
+    turn = np.array([[np.cos(angle), -np.sin(angle) * height / width], [np.sin(angle) * width / height, np.cos(angle)]])
+    maps = torch.as_tensor(np.concatenate([turn.transpose(2, 0, 1), moved[:, :, None]], axis=2), dtype=inputs.dtype)
+    grid = affine_grid(maps, [count, *image], align_corners=False)
+    return grid_sample(inputs.reshape(count, *image), grid, align_corners=False).reshape(count, -1)

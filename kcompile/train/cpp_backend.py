@@ -1,0 +1,68 @@
+"""The backend of generated C++: whole runs, and their adjoint, as one operation of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from kcompile.kernels.program import Program
+from kcompile.train.base import Problem
+
+
+class CppBackend:
+    """Runs a `Problem` on processors, in as many threads as torch; raises `ToolMissing` KC0717 without a C++ compiler."""
+
+    name = "cpp"
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._program = Program(problem.system, problem.schedule, problem.method, lower=problem.lower, upper=problem.upper,
+                                record=problem.record, double=problem.dtype == torch.float64)
+
+    def __call__(self, start: Tensor, columns: Sequence[Tensor], drives: Tensor | None) -> Tensor:
+        self._program.threads = torch.get_num_threads()
+        return _Run.apply(self._program, self._problem, start, drives, *columns)  # type: ignore[no-any-return]
+
+
+class _Run(torch.autograd.Function):
+    """A run of a program; the columns are those of `Problem.columns`."""
+
+    @staticmethod
+    def forward(ctx: Any, program: Program, problem: Problem, start: Tensor, drives: Tensor | None, *columns: Tensor) -> Tensor:
+        ctx.program, ctx.problem = program, problem
+        ctx.save_for_backward(start, drives, *columns)
+        ctx.kept = program.keep(len(start)) if any(ctx.needs_input_grad) else None
+        return torch.from_numpy(program.forward(_array(start), _by_group(problem, columns), _maybe(drives), ctx.kept))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        start, drives, *columns = ctx.saved_tensors
+        wants_drives = ctx.needs_input_grad[3]
+        start_bar, bars, drives_bar = ctx.program.adjoint(
+            _array(start), _by_group(ctx.problem, columns), _array(cotangents[0]), _maybe(drives), wants_drives, ctx.kept)
+        drive_bar = None
+        if drives_bar is not None:
+            drive_bar = torch.from_numpy(drives_bar if drives.ndim == 4 else drives_bar.sum(axis=0))
+        place = {(k, p.name): bars[k][i] for k, group in enumerate(ctx.problem.system.groups)
+                 for i, p in enumerate(group.model.params)}
+        found = [None if (bar := place[key]) is None else torch.from_numpy(bar) for key in ctx.problem.columns]
+        return (None, None, torch.from_numpy(start_bar), drive_bar, *found)
+
+
+def _array(tensor: Tensor):
+    return tensor.detach().numpy()
+
+
+def _maybe(tensor: Tensor | None):
+    return None if tensor is None else _array(tensor)
+
+
+def _by_group(problem: Problem, columns: Sequence[Tensor]):
+    """A list for each group with a column for each parameter of its model, None for waveforms."""
+    given = {key: _array(column) for key, column in zip(problem.columns, columns, strict=True)}
+    return [[given.get((k, p.name)) for p in group.model.params] for k, group in enumerate(problem.system.groups)]

@@ -1,0 +1,200 @@
+"""The state of a training and its steps: mini-batches, gradients, the best weights, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from kcompile.diagnostics import Diagnostic, SimulatorFailed
+from kcompile.ir.circuit import Circuit
+from kcompile.train.augment import augment
+from kcompile.train.checkpoint import Checkpoint, write_checkpoint
+from kcompile.train.data import Data
+from kcompile.train.history import Record, best_of
+from kcompile.train.judge import blown_node, judge, make_module, start_volts, tensors_of
+from kcompile.train.objective import Objective
+from kcompile.train.optimizer import learning_rate, make_optimizer
+from kcompile.train.recipe import Recipe
+
+
+class Watch(Protocol):
+    """What looks on, and may ask for an end."""
+
+    def note(self, text: str) -> None:
+        """Called with what is worth knowing before the first step."""
+        ...
+
+    def step(self, done: int, total: int, loss: float, rate: float) -> bool:
+        """Called after each step of the optimizer; whether to stop here."""
+        ...
+
+    def over(self) -> None:
+        """Called when the training is over and its report begins; nothing is lost from here on."""
+        ...
+
+    def epoch(self, record: Record) -> None:
+        """Called after each epoch, when its files are written."""
+        ...
+
+
+class Run:
+    """A training from its start or from a checkpoint. Random numbers are functions of the seed, the epoch and the batch."""
+
+    def __init__(self, circuit: Circuit, data: Data, recipe: Recipe, objective: Objective, units: Mapping[str, float]) -> None:
+        self.circuit, self.data, self.recipe, self.objective = circuit, data, recipe, objective
+        self.module = make_module(circuit, recipe)
+        self.parameters = dict(self.module.named_parameters())
+        self._units = [units[name] for name in self.parameters]
+        # What the optimizer moves: parameters in their units, so that one rate suits microsiemens and volts.
+        self._moved = [(one.detach() / unit).requires_grad_()
+                       for one, unit in zip(self.parameters.values(), self._units, strict=True)]
+        self._optimizer = make_optimizer(recipe, self._moved)
+        self.history: tuple[Record, ...] = ()
+        self.best = self._values()
+        self.at = 0
+        self._sums = np.zeros(2)
+        self._seen = 0
+        self._seconds = 0.0
+        self._generation = 0
+        self._saved = time.monotonic()
+
+    @property
+    def steps_of_epoch(self) -> int:
+        return -(-self.data.train.count // self.recipe.batch)
+
+    @property
+    def status(self) -> str:
+        """`finished`, `stopped early`, or `unfinished`."""
+        best = best_of(self.history)
+        if self.recipe.patience and best is not None and len(self.history) - best.epoch >= self.recipe.patience:
+            return "stopped early"
+        return "finished" if len(self.history) >= self.recipe.epochs else "unfinished"
+
+    # ---- checkpoints --------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, identity: Mapping[str, str]) -> Checkpoint:
+        """Everything there is to know of the training at this instant."""
+        state = self._optimizer.state_dict()
+        tensors = {f"parameter/{name}": value for name, value in self._values().items()}
+        tensors |= {f"best/{name}": value for name, value in self.best.items()}
+        plain: dict[str, dict[str, Any]] = {}
+        for index, entries in state["state"].items():
+            for key, value in entries.items():
+                if isinstance(value, torch.Tensor):
+                    tensors[f"optimizer/{index}/{key}"] = value
+                else:
+                    plain.setdefault(str(index), {})[key] = value
+        return Checkpoint(identity, self.at, float(self._sums[0]), float(self._sums[1]), self._seen, self._seconds, self.history,
+                          tensors, {"groups": state["param_groups"], "state": plain}, self._generation)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of the same training."""
+        self.at, self._seen, self._seconds = checkpoint.step, checkpoint.seen, checkpoint.seconds
+        self._sums[:] = checkpoint.loss, checkpoint.score
+        self.history, self._generation = checkpoint.history, checkpoint.generation
+        self.best = checkpoint.part("best")
+        with torch.no_grad():
+            for name, value in checkpoint.part("parameter").items():
+                self.parameters[name].copy_(value)
+        self._take_parameters()
+        state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in checkpoint.settings["state"].items()}
+        for name, value in checkpoint.part("optimizer").items():
+            index, _, key = name.partition("/")
+            state.setdefault(int(index), {})[key] = value
+        self._optimizer.load_state_dict({"state": state, "param_groups": checkpoint.settings["groups"]})
+
+    def save(self, folder: Path | None, identity: Mapping[str, str]) -> None:
+        """Write a checkpoint, where there is a folder for it."""
+        if folder is not None:
+            self._generation = write_checkpoint(folder, self.checkpoint(identity)).generation
+        self._saved = time.monotonic()
+
+    def _values(self) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone() for name, value in self.parameters.items()}
+
+    # ---- steps --------------------------------------------------------------------------------------------------------
+
+    def epoch(self, folder: Path | None, identity: Mapping[str, str], watch: Watch | None) -> bool:
+        """Train to the end of an epoch; False where the watch asked to stop before."""
+        began = len(self.history) * self.steps_of_epoch
+        order = np.random.default_rng([self.recipe.seed, 1, len(self.history)]).permutation(self.data.train.count)
+        rate = self._rate(max(self.at - 1, 0))
+        while self.at < began + self.steps_of_epoch:
+            start = time.monotonic()
+            batch = self.at - began
+            rate = self._rate(self.at)
+            loss = self._step(order[batch * self.recipe.batch : (batch + 1) * self.recipe.batch], batch, rate)
+            self.at += 1
+            self._seconds += time.monotonic() - start
+            if watch is not None and watch.step(self.at, self.recipe.epochs * self.steps_of_epoch, loss, rate):
+                return False
+            if time.monotonic() - self._saved > self.recipe.checkpoint_every and batch + 1 < self.steps_of_epoch:
+                self.save(folder, identity)
+        start = time.monotonic()
+        validation = judge(self.module, self.circuit, self.objective, self.data.validation)
+        if validation[0] is not None and not math.isfinite(validation[0]):
+            inputs, _ = tensors_of(self.data.validation)
+            raise self._diverged(validation[0], start_volts(self.objective, inputs), "at its validation")
+        self._seconds += time.monotonic() - start
+        record = Record(len(self.history) + 1, rate, float(self._sums[0]) / self._seen,
+                        self.objective.result(float(self._sums[1]), self._seen), *validation, self._seconds)
+        self._sums[:], self._seen = 0.0, 0
+        self.history = (*self.history, record)
+        if best_of(self.history) is record:
+            self.best = self._values()
+        return True
+
+    def _rate(self, step: int) -> float:
+        return learning_rate(self.recipe, step, self.steps_of_epoch)
+
+    def _step(self, rows: np.ndarray, batch: int, rate: float) -> float:
+        inputs, targets = tensors_of(self.data.train, rows)
+        if self.data.image is not None and (self.recipe.shift or self.recipe.rotation):
+            rng = np.random.default_rng([self.recipe.seed, 2, len(self.history), batch])
+            inputs = augment(inputs, self.data.image, self.recipe, rng)
+        volts = start_volts(self.objective, inputs)
+        self.module.zero_grad()
+        outputs = self.module(volts)
+        loss = self.objective.loss(outputs, targets)
+        loss.backward()
+        for moved, parameter, unit in zip(self._moved, self.parameters.values(), self._units, strict=True):
+            moved.grad = None if parameter.grad is None else parameter.grad * unit
+        norm = torch.nn.utils.clip_grad_norm_(self._moved, self.recipe.clip or math.inf)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise self._diverged(float(loss.detach()), volts, f"batch {batch + 1}")
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        with torch.no_grad():
+            for moved, parameter, unit in zip(self._moved, self.parameters.values(), self._units, strict=True):
+                parameter.copy_(moved * unit)
+        self.module.project_()
+        self._take_parameters()
+        self._sums += float(loss.detach()) * len(rows), self.objective.score(outputs.detach(), targets)
+        self._seen += len(rows)
+        return float(loss.detach())
+
+    def _take_parameters(self) -> None:
+        """The optimizer sees what the limits left of its step."""
+        with torch.no_grad():
+            for moved, parameter, unit in zip(self._moved, self.parameters.values(), self._units, strict=True):
+                moved.copy_(parameter / unit)
+
+    def _diverged(self, loss: float, volts: torch.Tensor, where: str) -> SimulatorFailed:
+        where = f"in epoch {len(self.history) + 1}, {where}"
+        found = blown_node(self.module, self.circuit, volts)
+        if found is not None:
+            what = f"node `{found[0]}` is the first whose voltage is no finite number, after {found[1]:.4g} s"
+        else:
+            name = next((name for name, value in self.parameters.items()
+                         if value.grad is not None and not torch.isfinite(value.grad).all()), None)
+            what = f"the gradient of `{name}` is not finite" if name else "voltages and gradients are finite"
+        return SimulatorFailed("diverged", Diagnostic(
+            "KC0610", f"the training diverged {where}: the loss is {loss:.4g}; {what}",
+            hint="a smaller `rate` or `clip`, more `steps`, or a rail at the nodes"))

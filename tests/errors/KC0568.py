@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from case_support import caught, training
+
+import kcompile as kc
+from kcompile.diagnostics import Diagnostic
+
+
+def case(tmp_path: Path) -> list[Diagnostic]:
+    model, data = training()
+    kc.train(model, data, epochs=1, out=tmp_path)
+    return caught(kc.train, model, data, epochs=1, out=tmp_path)
