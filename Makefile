@@ -25,6 +25,7 @@ lint: $(READY)
 	$(BIN)/basedpyright --level error
 
 figures: $(READY) torch ngspice compiler adms       ## the long measurements, written to docs/figures.md
+	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks.figures --write docs/figures.md
 
 golden: $(READY)                  ## rewrite the expected texts; read the difference before committing it
