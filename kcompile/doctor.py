@@ -7,6 +7,7 @@ import platform
 from importlib import metadata
 
 from kcompile.diagnostics import ToolMissing
+from kcompile.kernels.build import probe_compiler
 from kcompile.verify.compile_osdi import probe_openvaf
 from kcompile.verify.run_ngspice import probe_ngspice
 from kcompile.verify.run_vacask import probe_vacask
@@ -23,7 +24,7 @@ def _ngspice() -> tuple[str, str]:
     return found.version, f"{found.path}; features: {', '.join(features) or 'none of OSDI, KLU'}"
 
 
-_TOOLS = {"ngspice": _ngspice, "openvaf-r": probe_openvaf, "VACASK": probe_vacask}
+_TOOLS = {"ngspice": _ngspice, "openvaf-r": probe_openvaf, "VACASK": probe_vacask, "C++": probe_compiler}
 """Version, and where the program is; each raises `ToolMissing` with how to install it."""
 
 

@@ -28,6 +28,20 @@ def find_compiler() -> str | None:
     return shutil.which(named) if named else shutil.which("g++")
 
 
+def probe_compiler() -> tuple[str, str]:
+    """(version, path) of the C++ compiler; raises `ToolMissing` KC0717."""
+    compiler = _need_compiler()
+    version = re.search(r"[0-9]+(\.[0-9]+)+", compiler_version(compiler))
+    return version[0] if version else "unknown", compiler
+
+
+def _need_compiler() -> str:
+    compiler = find_compiler()
+    if compiler is None:
+        raise ToolMissing(Diagnostic("KC0717", "there is no C++ compiler for the kernels", hint="install g++, or set CXX"))
+    return compiler
+
+
 @functools.cache
 def processor() -> str:
     """Name of this machine's processor with the instructions it knows, which `-march=native` builds for."""
@@ -48,9 +62,7 @@ def load_library(text: str) -> ctypes.CDLL:
 
     Raises `ToolMissing` KC0717 without a compiler, KC0718 when the text does not compile.
     """
-    compiler = find_compiler()
-    if compiler is None:
-        raise ToolMissing(Diagnostic("KC0717", "there is no C++ compiler for the kernels", hint="install g++, or set CXX"))
+    compiler = _need_compiler()
     stamp = "\0".join([text, *FLAGS, compiler, compiler_version(compiler), processor()])
     name = hashlib.sha256(stamp.encode()).hexdigest()[:24]
     cache = cache_folder()
