@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # The CPU build where the index offers one; plain `torch` brings gigabytes of CUDA.
 TORCH := torch==2.13.0
+# What the benchmarks measure against; it needs torch, so it is installed with it.
+RIVALS := torchdiffeq==0.2.5
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,14 +27,13 @@ lint: $(READY)
 	$(BIN)/basedpyright --level error
 
 figures: $(READY) torch ngspice compiler adms       ## the long measurements, written to docs/figures.md
-	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks.figures --write docs/figures.md
 
 golden: $(READY)                  ## rewrite the expected texts; read the difference before committing it
 	KCOMPILE_GOLDEN=write $(BIN)/python -m pytest -n $(JOBS) -k golden
 
 torch: $(READY)
-	$(BIN)/pip install --quiet $(TORCH)
+	$(BIN)/pip install --quiet $(TORCH) $(RIVALS)
 
 ngspice:
 	@sh .ci/install-ngspice

@@ -2,8 +2,9 @@
 
     python -m benchmarks.backends
 
-The public form gathers both ends of every edge and adds with two scatters, batch first, in torchdiffeq's `rk4` (the extra
-`bench`). All variants take turns, so the ratios hold on a busy machine.
+The public form gathers both ends of every edge and adds with two scatters, batch first, in torchdiffeq's `rk4`. All variants
+take turns, so the ratios hold on a busy machine. `kernel` is what the backend `cpp` calls, without torch, with parameters that
+stay where they are between calls.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from torch import Tensor
 
 import kcompile as kc
 from benchmarks.row import Row, table
+from kcompile.ir.circuit import frozen
+from kcompile.kernels.program import Program
+from kcompile.sim.pack import System
+from kcompile.sim.schedule import fixed_schedule
+from kcompile.sim.tableau import RK4
 
 ROUNDS, SECONDS = 5, 0.7
 
@@ -84,6 +90,22 @@ class Public(torch.nn.Module):
         return torchdiffeq.odeint(self.rates, x, torch.tensor([0.0, 1.0]), method="rk4", options={"step_size": h})[-1]
 
 
+class Kernel(torch.nn.Module):
+    """The generated C++ alone; it has no gradients."""
+
+    def __init__(self, case: Case, circuit: kc.Circuit) -> None:
+        super().__init__()
+        system = System(circuit)
+        schedule = fixed_schedule(circuit, case.steps, 1.0)
+        free = np.full(system.size, np.inf)
+        self.columns = [[frozen(np.concatenate([t.params[p.name] for t in g.tables]).astype(np.float32)) for p in g.model.params]
+                        for g in system.groups]
+        self.program = Program(system, schedule, RK4, lower=-free, upper=free, record=(schedule.count,), threads=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.from_numpy(self.program.forward(x.numpy(), self.columns)[:, 0])
+
+
 def forward(module: torch.nn.Module, x: Tensor) -> None:
     with torch.no_grad():
         module(x)
@@ -121,16 +143,17 @@ def _rows(case: Case) -> Iterator[Row]:
     modules: dict[str, torch.nn.Module] = {"public": Public(case, circuit, ends)}
     for name in ("cpp", *case.others):
         modules[name] = kc.CircuitModule(circuit, "rk4", case.steps, 1.0, backend=name)
+    modules["kernel"] = Kernel(case, circuit)
     right = modules["public"](x).detach()
     error = max(float((module(x).detach() - right).abs().max() / right.abs().max()) for module in modules.values())
     runs = [("forward", forward, case.forward)]
     if case.gradient is not None:
         runs.append(("forward and gradient", gradient, case.gradient))
     for how, run, wanted in runs:
-        times: dict[str, list[float]] = {name: [] for name in modules}
+        times: dict[str, list[float]] = {name: [] for name in modules if name != "kernel" or run is forward}
         for _ in range(ROUNDS):
-            for name, module in modules.items():
-                times[name].append(_seconds(partial(run, module, x)))
+            for name, found in times.items():
+                found.append(_seconds(partial(run, modules[name], x)))
         for name, found in times.items():
             ratio = statistics.median(a / b for a, b in zip(times["public"], found, strict=True))
             each = statistics.median(found) / (4 * case.steps * case.edges * case.batch) * 1e9

@@ -43,23 +43,24 @@ EXACT_IMAGES, EXACT_STEPS, EXACT = 2, 128, 1e-5
 def rows() -> Iterator[Row]:
     """Rows of docs/figures.md; takes about twenty minutes, nearly all of it in ngspice."""
     parts: list[tuple[str, str, Sequence[Path], Callable[[], Iterator[Row]]]] = [
-        ("mnist", f"< {SECONDS:g} s, < {BYTES / 1e9:g} GB", _files("mnist"), _mnist_cost),
-        ("mnist", "as published", [*_files("mnist"), DATA / "mnist.npz"], _mnist_images)]
+        ("mnist", f"< {SECONDS:g} s, < {BYTES / 1e9:g} GB", files("mnist"), _mnist_cost),
+        ("mnist", "as published", [*files("mnist"), DATA / "mnist.npz"], _mnist_images)]
     for name, known in (("twomoon", "about 1.04, 1.011 in training"), ("pinwheel", "about 2.28, 2.334 in training")):
-        parts.append((name, "as published", _files(name), lambda name=name, known=known: _generated(name, known)))
-    for name, wanted, files, measure in parts:
-        if all(path.is_file() for path in files):
+        parts.append((name, "as published", files(name), lambda name=name, known=known: _generated(name, known)))
+    for name, wanted, needed, measure in parts:
+        if all(path.is_file() for path in needed):
             yield from measure()
         else:
             yield Row(name, wanted, "not measured: no data")
 
 
-def _files(name: str) -> list[Path]:
+def files(name: str) -> list[Path]:
+    """Configuration and checkpoint of a published network."""
     return [DATA / "kirchhoffnet" / name / file for file in ("config.yaml", "model.pth")]
 
 
 def _imported(name: str) -> tuple[kc.Imported, kc.Circuit]:
-    imported = kc.import_kirchhoffnet(*_files(name))
+    imported = kc.import_kirchhoffnet(*files(name))
     return imported, kc.compile(kc.Source(f"{name}.kc", imported.text), weights=imported.weights)
 
 
@@ -102,7 +103,7 @@ def _fresh(name: str) -> np.ndarray:
 def _mnist_cost() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         program, values = f"{folder}/mnist.kc", f"{folder}/mnist.safetensors"
-        commands = [["import", "kirchhoffnet", *map(str, _files("mnist")), "-o", program, values],
+        commands = [["import", "kirchhoffnet", *map(str, files("mnist")), "-o", program, values],
                     [program, "--weights", values, *PASSES, "-o", folder]]
         measured = [run(words) for words in commands]
         written = sum(path.stat().st_size for path in Path(folder).iterdir())

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 
 import kcompile as kc
-from benchmarks.imported import DATA, _files
+from benchmarks.imported import DATA, files
 from benchmarks.row import Row, table
 from kcompile.kernels.program import Program
 from kcompile.sim.pack import System
@@ -30,7 +29,7 @@ PUBLISHED = 99.42
 
 def rows() -> Iterator[Row]:
     """Rows of docs/figures.md; takes some minutes."""
-    if not all(path.is_file() for path in (*_files("mnist"), DATA / "mnist.npz")):
+    if not all(path.is_file() for path in (*files("mnist"), DATA / "mnist.npz")):
         yield Row("mnist", "as published", "not measured: no data")
         return
     yield from _accuracy()
@@ -45,7 +44,7 @@ def _images(part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _accuracy() -> Iterator[Row]:
-    imported = kc.import_kirchhoffnet(*_files("mnist"))
+    imported = kc.import_kirchhoffnet(*files("mnist"))
     circuit = kc.compile(kc.Source("mnist.kc", imported.text), weights=imported.weights)
     system = System(circuit)
     images, labels = _images("test")
@@ -79,7 +78,7 @@ def _accuracy() -> Iterator[Row]:
 
 
 def _epochs() -> Iterator[Row]:
-    imported = kc.import_kirchhoffnet(*_files("mnist"))
+    imported = kc.import_kirchhoffnet(*files("mnist"))
     text = imported.text.replace("h[50];", "h[50] rail [-4 V, 4 V];")
     module = kc.CircuitModule(kc.compile(kc.Source("mnist.kc", text)), steps=2, rail="ideal", backend="cpp")
     with torch.no_grad():
@@ -107,5 +106,4 @@ def _epochs() -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     print(table(rows()))

@@ -1,9 +1,9 @@
-"""Translation validation (C4): right-hand sides before and after passes, at random points.
+"""Translation validation (C4): the equations C dv/dt = i, dz/dt = h before and after passes, at random points.
 
     python -m benchmarks.validation
 
-Exact passes: equal to 1e-12 of the sum of the magnitudes that flow into a node, times the condition of capacitors between
-nodes. Bounded passes: inside the bound they say. Nodes that no output can see are not compared; which they are is found here
+Exact passes: currents and rates of states equal to 1e-12 of the sum of the magnitudes that flow in, capacitances to 1e-12.
+Bounded passes: rates inside the bound they say. Nodes that no output can see are not compared; which they are is found here
 from the non-zeros of Jacobians, not from the passes. Rows of docs/figures.md: 500 generated programs x every pass, 64 points
 each.
 """
@@ -27,6 +27,7 @@ from kcompile.passes.parse_pipeline import parse_pipeline
 from kcompile.passes.pipeline import Pipeline
 from kcompile.passes.scaling import Factors
 from kcompile.sim.pack import System
+from kcompile.units import CAPACITANCE
 
 PROGRAMS, POINTS, SWING = 500, 64, 3.0
 
@@ -74,23 +75,44 @@ def validate(circuit: Circuit, passes: str, points: int = POINTS, seed: int = 0)
     place = {name: k for k, name in enumerate(names)}
     picked = np.array([place[name] for name in left], dtype=np.int64)
     seen = np.isin(left, names_that_reach(circuit, old))
-    bound = sum(bounds)[picked] if bounds else np.zeros(len(left))
-    units = unknown_units(old, factors)[picked]
+    volts = unknown_units(old, factors)[picked]
+    # A current in amperes, a rate of a state in its units per second.
+    flows = np.where(picked < len(old.free), factors.ampere, volts / factors.second)
     rng = np.random.default_rng(seed)
-    worst = 0.0
+    worst = 0.0 if bounds else capacitance_difference(old, new, picked, seen, factors)
     for k in range(points):
         y = rng.uniform(-SWING, SWING, old.size)
         time = float(rng.uniform(0, 1e-6))
         phase = k % len(old.slices)
-        later, moved = time * factors.second, y[picked] * units
-        a, b = old.rhs(phase, time, y, time)[picked], new.rhs(phase, later, moved, later) * factors.second / units
-        scale = np.maximum(magnitude(old, phase, time, y)[picked],
-                           magnitude(new, phase, later, moved) * factors.second / units)
-        finite = seen & np.isfinite(a) & np.isfinite(scale) & (a != b)
-        allowed = 1e-12 * scale + bound
+        later, moved = time * factors.second, y[picked] * volts
+        if bounds:
+            a, b = old.rhs(phase, time, y, time)[picked], new.rhs(phase, later, moved, later)
+            allowed = sum(bounds)[picked] + 1e-12 * np.maximum(rate_magnitude(old, phase, time, y)[picked],
+                                                              rate_magnitude(new, phase, later, moved))
+        else:
+            a, b = old.flow(phase, time, y, time)[picked], new.flow(phase, later, moved, later) / flows
+            allowed = 1e-12 * np.maximum(magnitude(old, phase, time, y)[picked], magnitude(new, phase, later, moved) / flows)
+        finite = seen & np.isfinite(a) & np.isfinite(allowed) & (a != b)
         error = np.abs(a[finite] - b[finite]) / np.maximum(allowed[finite], 1e-300)
         worst = max(worst, float(error.max(initial=0.0)))
     return Difference(worst, True)
+
+
+def capacitance_difference(old: System, new: System, picked: np.ndarray, seen: np.ndarray, factors: Factors) -> float:
+    """Largest difference of capacitances between nodes that are seen, over 1e-12 of the larger of the two diagonals.
+
+    Infinite where a node that is seen has a capacitor to a free node that is gone: its equation would be another one.
+    """
+    kept = picked[picked < len(old.free)]
+    whole = capacitance_matrix(old.circuit)[old.free][:, old.free].toarray()
+    gone = np.delete(whole[kept], kept, axis=1)
+    watched = seen[: len(kept)]
+    if np.any(gone[watched]):
+        return float("inf")
+    before = whole[np.ix_(kept, kept)]
+    after = capacitance_matrix(new.circuit)[new.free][:, new.free].toarray() / factors.of(CAPACITANCE)
+    diagonal = np.sqrt(np.outer(np.diag(before), np.diag(before)))
+    return float((np.abs(before - after) / (1e-12 * diagonal))[watched].max(initial=0.0))
 
 
 def unknown_units(system: System, factors: Factors) -> np.ndarray:
@@ -106,24 +128,20 @@ def unknown_names(system: System) -> list[str]:
 
 
 def magnitude(system: System, phase: int, time: float, y: np.ndarray) -> np.ndarray:
-    """float64[unknowns]: what flows into each, without signs, as a rate: the scale that rounding is relative to.
-
-    Where capacitors join nodes it has the condition of their matrix, 1e4 for 10 kF between nodes with 1 F to ground: no two
-    programs whose capacitances differ in the last digit have rates that agree any closer.
-    """
+    """float64[unknowns]: what flows into each, without signs: the scale that rounding is relative to."""
     part, v = system.slices[phase], system.voltages(time, y)
     outputs = []
     for group in part.groups:
         values = group.values(system._fast(group, v, y, time))
         outputs += [np.broadcast_to(np.abs(value), (group.count,)) for value in values]
-    flow = abs(part.incidence) @ np.concatenate(outputs) if outputs else np.zeros(system.size)
+    return abs(part.incidence) @ np.concatenate(outputs) if outputs else np.zeros(system.size)
+
+
+def rate_magnitude(system: System, phase: int, time: float, y: np.ndarray) -> np.ndarray:
+    """The same as rates, divided by the capacitances."""
+    flow = magnitude(system, phase, time, y)
     nodes = flow[: len(system.free)]
-    if system._inverse is None:
-        rate = nodes / system._diagonal
-    else:
-        # The capacitances are rounded too: changes of dC move C^-1 i by |C^-1| |dC| |C^-1 i| (Skeel).
-        free = capacitance_matrix(system.circuit)[system.free][:, system.free]
-        rate = abs(system._inverse) @ (abs(free) @ (abs(system._inverse) @ nodes))
+    rate = nodes / system._diagonal if system._inverse is None else abs(system._inverse) @ nodes
     return np.concatenate([rate, flow[len(system.free) :]])
 
 

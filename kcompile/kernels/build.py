@@ -30,12 +30,13 @@ def find_compiler() -> str | None:
 
 def probe_compiler() -> tuple[str, str]:
     """(version, path) of the C++ compiler; raises `ToolMissing` KC0717."""
-    compiler = _need_compiler()
+    compiler = need_compiler()
     version = re.search(r"[0-9]+(\.[0-9]+)+", compiler_version(compiler))
     return version[0] if version else "unknown", compiler
 
 
-def _need_compiler() -> str:
+def need_compiler() -> str:
+    """Path of the C++ compiler; raises `ToolMissing` KC0717."""
     compiler = find_compiler()
     if compiler is None:
         raise ToolMissing(Diagnostic("KC0717", "there is no C++ compiler for the kernels", hint="install g++, or set CXX"))
@@ -62,7 +63,7 @@ def load_library(text: str) -> ctypes.CDLL:
 
     Raises `ToolMissing` KC0717 without a compiler, KC0718 when the text does not compile.
     """
-    compiler = _need_compiler()
+    compiler = need_compiler()
     stamp = "\0".join([text, *FLAGS, compiler, compiler_version(compiler), processor()])
     name = hashlib.sha256(stamp.encode()).hexdigest()[:24]
     cache = cache_folder()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed, UsageError
-from kcompile.kernels.build import load_library
+from kcompile.kernels.build import load_library, need_compiler
 from kcompile.kernels.plan import Plan
 from kcompile.kernels.source import VECTOR_BYTES, kernel_source
 from kcompile.kernels.structs import POINTER, BatchStruct, ControlStruct, GroupStruct, ProblemStruct
@@ -33,11 +33,12 @@ class Program:
     """Integrates batches of a circuit in generated C++; made once, called with parameter columns and initial states.
 
     Rows are the nodes by number, then the inner states. lower, upper: float64[unknowns], the ideal rail; record: steps after
-    which states are returned, 0 for the start. Raises `ToolMissing` KC0717, KC0718.
+    which states are returned, 0 for the start. Raises `ToolMissing` KC0717; a first call KC0718.
     """
 
     def __init__(self, system: System, schedule: Schedule, method: Tableau, *, lower: np.ndarray, upper: np.ndarray,
                  record: Sequence[int], double: bool = False, threads: int | None = None) -> None:
+        need_compiler()  # known at the door, though a library is built for the first batch of its size
         self._plan = Plan(system, schedule, method, lower=lower, upper=upper, record=record, double=double)
         self._real = self._plan.real
         self.threads = threads or len(os.sched_getaffinity(0))

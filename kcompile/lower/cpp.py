@@ -10,6 +10,7 @@ from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.kernels.plan import Plan
 from kcompile.kernels.source import kernel_values
+from kcompile.kernels.structs import ProblemStruct
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.render import Card, render
 from kcompile.sim.pack import System
@@ -74,14 +75,9 @@ def _view(circuit: Circuit, options: BenchOptions) -> dict[str, object]:
     nothing = np.full(system.size, np.inf)
     double = options.dialect != "float32"
     plan = Plan(system, schedule, RK4, lower=-nothing, upper=nothing, record=(schedule.count,), double=double)
-    arrays, groups = _groups(circuit, plan)
-    fields = []
-    for name, value in plan.fields.items():
-        if isinstance(value, np.ndarray):
-            arrays.append(_array(name, value))
-        fields.append(name if isinstance(value, np.ndarray) else "nullptr" if value is None else str(value))
-        if name == "groups_of":
-            fields.append("groups")
+    arrays, groups = _groups(plan)
+    arrays += [_array(name, value) for name, value in plan.fields.items() if isinstance(value, np.ndarray)]
+    fields = [_field(field[0], plan.fields.get(field[0])) for field in ProblemStruct._fields_]
     place = {int(node): k for k, node in enumerate(system.free)} | {int(node): -1 - k for k, node in enumerate(system.driven)}
     arrays += [_array("start_values", system.initial.astype(plan.real)),
                _array("input_places", np.array([place[int(n)] for n in circuit.inputs], dtype=np.int32)),
@@ -99,9 +95,16 @@ def _view(circuit: Circuit, options: BenchOptions) -> dict[str, object]:
             ("input", circuit.inputs), ("output", circuit.outputs))}}
 
 
-def _groups(circuit: Circuit, plan: Plan) -> tuple[list[ArrayText], list[GroupText]]:
+def _field(name: str, value: int | np.ndarray | None) -> str:
+    """Text of a field of the structure: an array is known by the name of its field."""
+    if name == "groups" or isinstance(value, np.ndarray):
+        return name
+    return "nullptr" if value is None else str(value)
+
+
+def _groups(plan: Plan) -> tuple[list[ArrayText], list[GroupText]]:
     arrays, groups = [], []
-    for k, (_, one) in enumerate(plan.groups.items()):
+    for k, one in enumerate(plan.groups.values()):
         runs, columns, strides = one.runs, [], []
         for p, param in enumerate(one.group.model.params):
             wave = one.waves.get(p)

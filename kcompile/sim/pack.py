@@ -260,6 +260,10 @@ class System:
 
     def rhs(self, k: int, time: float, y: np.ndarray, ahead: float) -> np.ndarray:
         """dy/dt in slice k; `ahead` is a time inside the same smooth piece of the waveforms."""
+        return self._per_second(self.flow(k, time, y, ahead))
+
+    def flow(self, k: int, time: float, y: np.ndarray, ahead: float) -> np.ndarray:
+        """float64[unknowns]: current into each free node, in amperes, then the rate of each state; arguments as of `rhs`."""
         part = self.slices[k]
         v = self.voltages(time, y)
         outputs = []
@@ -270,7 +274,7 @@ class System:
         if self._coupling is not None and self._coupling.nnz:
             rates = np.concatenate([sources.rate(time, ahead) for _, sources in self._stimuli])
             flow[: len(self.free)] -= self._coupling @ rates
-        return self._per_second(flow)
+        return flow
 
     def jacobian(self, k: int, time: float, y: np.ndarray) -> scipy.sparse.csc_array:
         """d(dy/dt)/dy in slice k, sparse [size, size]."""

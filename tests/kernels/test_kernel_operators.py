@@ -59,7 +59,7 @@ def test_values_and_slopes(double: bool) -> None:
         both = [[np.broadcast_to(one, points.shape) for one in parts({"V(a)": points, "p": np.full(len(points), p)})]
                 for p in (0.4, 0.9)]
         value, slope = both[0][0] + both[1][0], both[0][1] + both[1][1]
-        # In float32 the smallest argument of a logarithm is 1e-30, not 1e-300.
+        # In float32 the smallest argument of a logarithm is 1e-37, not 1e-300.
         inside = points > 0 if name == "log" and not double else np.ones(len(points), dtype=bool)
         rounding = 2e-15 if double else 2e-6
         error = np.abs(ends[:, k] - (points - step * value))[inside]

@@ -40,21 +40,36 @@ def test_examples_through_all_exact_passes(name: str) -> None:
     assert validate(circuit, every).error <= 1
 
 
-class Wrong(Pass):
-    """Makes every gain of a thousandth larger by a trillionth part."""
+COUPLED = """use std.passive: Capacitor, Resistor;
+circuit Coupled(p) {
+    node x[3];
+    Capacitor(n, gnd) { c = 1 F } for n in x;
+    Capacitor(x[0], x[1]) { c = 12 kF };
+    Resistor(p, x[0]);
+    Resistor(x[k], x[k + 1]) for k in 0..2;
+    drive p = dc(1 V);
+    output x;
+}"""
+"""The matrix of its capacitances has the condition 2e4."""
 
-    name = "wrong"
-    contract = Contract.EXACT
 
-    def apply(self, circuit: Circuit, log: PassLog) -> Circuit:
-        def table(one):
-            return replace(one, params={k: frozen(v * (1 + 3e-12)) if k in ("g", "r", "c") else v for k, v in one.params.items()})
+@pytest.mark.parametrize("wrong", ["r", "c"])
+@pytest.mark.parametrize("program", ["low_pass", "coupled"])
+def test_an_error_of_three_parts_in_a_trillion_is_seen(wrong: str, program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In currents as in capacitances, and no condition of a matrix forgives it."""
+    class Wrong(Pass):
+        """Makes one kind of parameter larger by a trillionth part or three."""
 
-        return replace(circuit, tables=tuple(map(table, circuit.tables)))
+        name = "wrong"
+        contract = Contract.EXACT
 
+        def apply(self, circuit: Circuit, log: PassLog) -> Circuit:
+            def table(one):
+                return replace(one, params={k: frozen(v * (1 + 3e-12)) if k == wrong else v for k, v in one.params.items()})
 
-def test_an_error_of_three_parts_in_a_trillion_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    circuit = kc.compile(EXAMPLES / "low_pass.kc")
+            return replace(circuit, tables=tuple(map(table, circuit.tables)))
+
+    circuit = kc.compile(EXAMPLES / "low_pass.kc" if program == "low_pass" else kc.Source("coupled.kc", COUPLED))
     real = find.known_passes()
     monkeypatch.setattr("benchmarks.validation.known_passes", lambda: {**real, "wrong": Wrong})
     assert validate(circuit, "wrong").error > 1

@@ -100,8 +100,8 @@ def circuit(name: str, *inputs: float):
 
 
 def module(name: str, solver: str = "rk4", steps: int = 3, **named) -> CircuitModule:
-    """Module of a circuit of this list, in float64 unless said otherwise."""
-    named = {"dtype": torch.float64, **named}
+    """Module of a circuit of this list, in float64 and run by torch unless said otherwise."""
+    named = {"dtype": torch.float64, "backend": "torch", **named}
     return CircuitModule(circuit(name), solver, steps, PROGRAMS[name][1], **named)
 
 

@@ -117,3 +117,41 @@ def test_threads_do_not_change_a_bit() -> None:
         found.append([one(x), *(parameter.grad.clone() for parameter in one.parameters())])
     torch.set_num_threads(1)
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+FIXED = [name for name in PROGRAMS if name != "states"]
+"""Circuits whose capacitances are not trained."""
+
+
+@pytest.mark.parametrize("rail", ["clamp", "ideal"])
+@pytest.mark.parametrize("solver", ["heun", "rk4", "tsit5"])
+@pytest.mark.parametrize("name", FIXED)
+def test_generated_cpp_and_torch_are_two_programs_of_one_map(name: str, solver: str, rail: str) -> None:
+    """States at all steps, and the derivative of a function of them to inputs and parameters."""
+    found = []
+    for backend in ("torch", "cpp"):
+        one, x = module(name, solver, 4, rail=rail, backend=backend), samples(name, 5).requires_grad_()
+        assert one.backend == backend
+        states = one.trajectory(x)
+        (states**3).sum().backward()
+        found.append([states.detach(), x.grad, *(parameter.grad for parameter in one.parameters())])
+    for a, b in zip(*found, strict=True):
+        scale = float(a.abs().max())
+        assert scale > 0
+        assert float((a - b).abs().max()) <= 1e-13 * scale
+
+
+def test_trained_capacitances_take_the_torch_path() -> None:
+    """A kernel holds the inverse of the capacitances as a constant; their gradient would be zero without a word."""
+    assert module("states", backend="auto").backend == "torch"
+    assert module("slices", backend="auto").backend == "cpp"
+    with pytest.raises(kc.UsageError, match="takes no trainable capacitances"):
+        module("states", backend="cpp")
+
+
+def test_without_a_compiler_torch_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.warns(UserWarning, match="there is no C\\+\\+ compiler"):
+        assert module("slices", backend="auto").backend == "torch"
+    with pytest.raises(kc.ToolMissing, match="KC0717"):
+        module("slices", backend="cpp")
