@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 import kcompile as kc
 from benchmarks.interrupted import Trainings, computing, trainings
 from benchmarks.row import Row, table
@@ -19,6 +21,9 @@ from kcompile.train.fit import Fit
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 KILLS = 10
+SEEDS = 5
+"""Trainings of each example; the worst decides. Recipes are chosen by the loss of the validation part, never by the test part."""
+
 TRAINED = (("two_moons", "moons", 0.98), ("two_moons", "circles", None), ("iris", "iris", None), ("friedman1", "friedman1", None),
            ("digits", "digits", 0.97))
 """Program, data set, and the accuracy of the test part that is wanted."""
@@ -29,11 +34,10 @@ def rows() -> Iterator[Row]:
     """Rows of docs/figures.md; takes some minutes."""
     with tempfile.TemporaryDirectory() as folder, trainings(Path(folder)) as runner:
         yield _kills(runner, Path(folder))
-    fits = {}
     for program, data, wanted in TRAINED:
-        fits[program, data] = fit = kc.train(EXAMPLES / f"{program}.kc", data, EXAMPLES / f"{program}.toml")
-        yield _trained(program, data, wanted, fit)
-    yield _in_ngspice(fits["digits", "digits"])
+        fits = [kc.train(EXAMPLES / f"{program}.kc", data, EXAMPLES / f"{program}.toml", seed=seed) for seed in range(SEEDS)]
+        yield _trained(program, data, wanted, fits)
+    yield _in_ngspice(fits[0])  # the digits, which come last
 
 
 def _kills(runner: Trainings, folder: Path) -> Row:
@@ -49,20 +53,21 @@ def _kills(runner: Trainings, folder: Path) -> Row:
                f"{same} of {KILLS}", same == KILLS)
 
 
-def _trained(program: str, data: str, wanted: float | None, fit: Fit) -> Row:
-    assert fit.report is not None and fit.report.clamped is not None
-    figures = [one.parts["test"][1] for one in fit.report.figures]
-    seconds = fit.history[-1].seconds
-    if fit.report.figure == "accuracy":
-        found = " / ".join(f"{100 * figure:.2f} %" for figure in figures)
-    else:
-        found = " / ".join(f"{figure:.3g}" for figure in figures)
-    figure = "accuracy" if fit.report.figure == "accuracy" else "rms error"
-    peak = float(fit.report.clamped_peaks.max()) if fit.report.clamped_peaks is not None else float("nan")
-    return Row(f"{program}.kc on {data}: {figure} of the test part as trained / at 20 steps / with clamps",
-               "" if wanted is None else f">= {100 * wanted:g} % in {TIME:g} s",
-               f"{found}; {seconds:.0f} s; voltages to {peak:.2f} V",
-               None if wanted is None else min(figures) >= wanted and seconds < TIME)
+def _trained(program: str, data: str, wanted: float | None, fits: list[Fit]) -> Row:
+    reports = [fit.report for fit in fits if fit.report is not None]
+    values = np.array([[one.parts["test"][1] for one in report.figures] for report in reports])
+    is_accuracy = reports[0].figure == "accuracy"
+    worst = values.min() if is_accuracy else values.max()
+    middle = np.median(values, axis=0)
+    found = " / ".join(f"{100 * value:.2f} %" if is_accuracy else f"{value:.3g}" for value in middle)
+    seconds = max(fit.history[-1].seconds for fit in fits)
+    peak = max(float(report.clamped_peaks.max()) for report in reports if report.clamped_peaks is not None)
+    what = "accuracy" if is_accuracy else "rms error"
+    least = f"{100 * worst:.2f} %" if is_accuracy else f"{worst:.3g}"
+    return Row(f"{program}.kc on {data}: {what} of the test part as trained / at 20 steps / with clamps, {SEEDS} seeds",
+               "" if wanted is None else f"worst >= {100 * wanted:g} % in {TIME:g} s",
+               f"median {found}, worst {least}; at most {seconds:.0f} s; voltages to {peak:.2f} V",
+               None if wanted is None else bool(worst >= wanted) and seconds < TIME)
 
 
 def _in_ngspice(fit: Fit) -> Row:
