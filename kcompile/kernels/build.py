@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from kcompile.diagnostics import Diagnostic, ToolMissing
+from kcompile.diagnostics import Diagnostic, ToolMissing, printable
 from kcompile.resources import cache_folder
 
 # Comparisons keep their meaning for what is finite; a voltage that is not is found after the run.
@@ -39,7 +39,11 @@ def need_compiler() -> str:
     """Path of the C++ compiler; raises `ToolMissing` KC0717."""
     compiler = find_compiler()
     if compiler is None:
-        raise ToolMissing(Diagnostic("KC0717", "there is no C++ compiler for the kernels", hint="install g++, or set CXX"))
+        named = os.environ.get("CXX")
+        said = f"the environment variable CXX names `{printable(named, 80)}`, which is not found" if named else \
+            "there is no C++ compiler for the kernels, g++ is not found"
+        raise ToolMissing(Diagnostic("KC0717", said, hint="unset CXX, or name an installed compiler" if named else
+                                     "apt-get install g++, or set CXX"))
     return compiler
 
 
