@@ -46,8 +46,9 @@ def main() -> int:
         found = list(module.rows())
         every += found
         command = f"python -m {module.__name__}"
-        parts += [f"## {title}", f"`{command}`", table(found)]
-        print("\n\n".join(parts[-3:]), flush=True)
+        section = [f"## {title}", f"`{command}`", table(found), *([module.NOTE] if hasattr(module, "NOTE") else [])]
+        print("\n\n".join(section), flush=True)
+        parts += section
     if arguments.write:
         write_files(arguments.write.parent, {arguments.write.name: "\n\n".join(parts) + "\n"})
     return 1 if any(row.met is False for row in every) else 0
