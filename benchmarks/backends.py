@@ -31,8 +31,8 @@ from kcompile.sim.tableau import RK4
 ROUNDS, SECONDS = 5, 0.7
 
 
-NOTE = """`cpp` sorts the parameters of every call, `kernel` does not. What else keeps the rows below their mark is not known; that
-division makes tanh slow was supposed, and an approximate inverse was slower still."""
+NOTE = """`cpp` sorts the parameters of every call, `kernel` does not. What else keeps the rows below their mark is not known;
+that division makes tanh slow was supposed, and an approximate inverse was slower still."""
 
 
 @dataclass(frozen=True)
