@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+from datetime import date
 from importlib import metadata
 from pathlib import Path
 
@@ -35,22 +36,40 @@ def machine() -> str:
             f"openvaf-r {probe_openvaf()[0]}, VACASK {probe_vacask()[0]}.")
 
 
+def sections_of(page: str) -> dict[str, str]:
+    """What stands below each title of a page."""
+    return dict(part.split("\n\n", 1) for part in page.rstrip("\n").split("\n\n## ")[1:])
+
+
 def main() -> int:
-    """Print or write the page; 1 when a figure is missed."""
+    """Measure sections, print them and write the page; 1 when a figure is missed."""
+    names = [module.__name__.removeprefix("benchmarks.") for _, module in SECTIONS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
+    parser.add_argument("section", nargs="*", help=f"measure these alone and keep the others of FILE: {', '.join(names)}")
     arguments = parser.parse_args()
-    parts = ["# Figures", f"Written by `make figures`; each section by the command below its title. Measured on {machine()}"]
+    if unknown := set(arguments.section) - set(names):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    head = ("# Figures\n\nWritten by `make figures`; each section by the command below its title, on the day beside it. "
+            f"Measured on {machine()}")
+    kept = {}
+    if arguments.section and arguments.write:
+        page = arguments.write.read_text(encoding="utf-8")
+        if not page.startswith(head + "\n"):
+            parser.error(f"{arguments.write} was measured on another machine or with other versions; measure every section")
+        kept = sections_of(page)
     every: list[Row] = []
-    for title, module in SECTIONS:
+    for (title, module), name in zip(SECTIONS, names, strict=True):
+        if arguments.section and name not in arguments.section:
+            continue
         found = list(module.rows())
         every += found
-        command = f"python -m {module.__name__}"
-        section = [f"## {title}", f"`{command}`", table(found), *([module.NOTE] if hasattr(module, "NOTE") else [])]
-        print("\n\n".join(section), flush=True)
-        parts += section
-    if arguments.write:
-        write_files(arguments.write.parent, {arguments.write.name: "\n\n".join(parts) + "\n"})
+        kept[title] = "\n\n".join((f"`python -m {module.__name__}` ({date.today()})", table(found),
+                                   *([module.NOTE] if hasattr(module, "NOTE") else [])))
+        print(f"## {title}\n\n{kept[title]}\n", flush=True)
+        if arguments.write:
+            parts = [head, *(f"## {title}\n\n{kept[title]}" for title, _ in SECTIONS if title in kept)]
+            write_files(arguments.write.parent, {arguments.write.name: "\n\n".join(parts) + "\n"})
     return 1 if any(row.met is False for row in every) else 0
 
 
