@@ -44,6 +44,12 @@ class Problem:
         return tuple((k, param.name) for k, group in enumerate(self.system.groups) for param in group.model.params
                      if param.waveform is None)
 
+    @cached_property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """(index in `system.groups`, number of the parameter in its model) of each column."""
+        return tuple((k, i) for k, group in enumerate(self.system.groups) for i, param in enumerate(group.model.params)
+                     if param.waveform is None)
+
     def by_group(self, columns: Sequence[Tensor]) -> list[dict[str, Tensor]]:
         """Columns by name for each group of the system, each as [count, 1]."""
         found: list[dict[str, Tensor]] = [{} for _ in self.system.groups]

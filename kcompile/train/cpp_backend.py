@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -25,7 +26,10 @@ class CppBackend:
 
     def __call__(self, start: Tensor, columns: Sequence[Tensor], drives: Tensor | None) -> Tensor:
         self._program.threads = torch.get_num_threads()
-        return _Run.apply(self._program, self._problem, start, drives, *columns)  # type: ignore[no-any-return]
+        wanted = (start, *columns) if drives is None else (start, drives, *columns)
+        if torch.is_grad_enabled() and any(one.requires_grad for one in wanted):
+            return _Run.apply(self._program, self._problem, start, drives, *columns)  # type: ignore[no-any-return]
+        return torch.from_numpy(self._program.forward(_array(start), _by_group(self._problem, columns), _maybe(drives)))
 
 
 class _Run(torch.autograd.Function):
@@ -35,7 +39,7 @@ class _Run(torch.autograd.Function):
     def forward(ctx: Any, program: Program, problem: Problem, start: Tensor, drives: Tensor | None, *columns: Tensor) -> Tensor:
         ctx.program, ctx.problem = program, problem
         ctx.save_for_backward(start, drives, *columns)
-        ctx.kept = program.keep(len(start)) if any(ctx.needs_input_grad) else None
+        ctx.kept = program.keep(len(start))
         return torch.from_numpy(program.forward(_array(start), _by_group(problem, columns), _maybe(drives), ctx.kept))
 
     @staticmethod
@@ -48,9 +52,7 @@ class _Run(torch.autograd.Function):
         drive_bar = None
         if drives_bar is not None:
             drive_bar = torch.from_numpy(drives_bar if drives.ndim == 4 else drives_bar.sum(axis=0))
-        place = {(k, p.name): bars[k][i] for k, group in enumerate(ctx.problem.system.groups)
-                 for i, p in enumerate(group.model.params)}
-        found = [None if (bar := place[key]) is None else torch.from_numpy(bar) for key in ctx.problem.columns]
+        found = [None if (bar := bars[group][param]) is None else torch.from_numpy(bar) for group, param in ctx.problem.places]
         return (None, None, torch.from_numpy(start_bar), drive_bar, *found)
 
 
@@ -64,5 +66,7 @@ def _maybe(tensor: Tensor | None):
 
 def _by_group(problem: Problem, columns: Sequence[Tensor]):
     """A list for each group with a column for each parameter of its model, None for waveforms."""
-    given = {key: _array(column) for key, column in zip(problem.columns, columns, strict=True)}
-    return [[given.get((k, p.name)) for p in group.model.params] for k, group in enumerate(problem.system.groups)]
+    given: list[list[np.ndarray | None]] = [[None] * len(group.model.params) for group in problem.system.groups]
+    for (group, param), column in zip(problem.places, columns, strict=True):
+        given[group][param] = _array(column)
+    return given
