@@ -105,6 +105,13 @@ class LawCode:
             bodies.append(Body((*writer.statements[Level.DEVICE], *numbers), (*writer.statements[Level.BOTH], *adds)))
         return Loops(tuple(writer.statements[Level.RUN]), tuple(bodies))
 
+    def strip(self) -> tuple[str, ...]:
+        """Statements that add each flow j of a strip of devices to `net{j}`, from vectors `p{k}` and `v{k}`."""
+        known = {p.name: Value(f"p{k}", Level.BOTH) for k, p in enumerate(self.model.params)}
+        writer = Writer(known | {one.name: Value(f"v{k}", Level.BOTH) for k, one in enumerate(self.inputs)})
+        adds = [_added(writer, f"net{j}", flow.value) for j, flow in enumerate(self.flows)]
+        return (*writer.statements[Level.BOTH], *adds)
+
     # ---- adjoint ------------------------------------------------------------------------------------------------------
 
     @cached_property

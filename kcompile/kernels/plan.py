@@ -58,9 +58,13 @@ class Plan:
     def max_params(self) -> int:
         return max((len(law.model.params) for law in self.laws), default=0)
 
-    def _pack(self, group: Group, times: np.ndarray) -> PackedGroup:
+    def ends(self, group: Group) -> np.ndarray:
+        """int[n, ends]: rows of the terminals and the inner states of each instance."""
         states = group.states + (self.system.circuit.nodes.count - len(self.system.free))
-        ends = np.concatenate([group.ends, states], axis=1)
+        return np.concatenate([group.ends, states], axis=1)
+
+    def _pack(self, group: Group, times: np.ndarray) -> PackedGroup:
+        ends = self.ends(group)
         law = LawCode(group.model)
         runs = sort_into_runs(ends, law.home, law.pairs)
         if runs.count < _SHARED * (len(runs.start) - 1):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed, UsageError
 from kcompile.kernels.build import load_library, need_compiler
+from kcompile.kernels.packed import Columns, Packed
 from kcompile.kernels.plan import Plan
 from kcompile.kernels.source import VECTOR_BYTES, kernel_source
-from kcompile.kernels.structs import POINTER, BatchStruct, ControlStruct, GroupStruct, ProblemStruct
+from kcompile.kernels.strips import find_strips
+from kcompile.kernels.structs import POINTER, BatchStruct, ControlStruct, ProblemStruct
 from kcompile.sim.pack import System
 from kcompile.sim.schedule import Schedule
 from kcompile.sim.tableau import Tableau
@@ -25,8 +28,6 @@ SAVED_BYTES = 256 << 20
 
 KEPT_BYTES = 1 << 30
 """Bytes of stages that are kept between a run and its adjoint; beyond, the adjoint runs again."""
-
-Columns = Sequence[Sequence[np.ndarray | None]]
 
 
 class Program:
@@ -44,12 +45,9 @@ class Program:
         self.threads = threads or len(os.sched_getaffinity(0))
         """Threads of the next call."""
         self._libraries: dict[int, ctypes.CDLL] = {}
-        self._packed = (GroupStruct * max(1, len(self._plan.groups)))()
-        self._last: list[np.ndarray] = []
-        """Columns of the last call as they were given, and what the groups point to."""
-        self._held: list[object] = []
+        self._tiles = Packed(self._plan.groups, self._real)
         self._problem = ProblemStruct(**{name: value.ctypes.data if isinstance(value, np.ndarray) else value
-                                         for name, value in self._plan.fields.items()}, groups=ctypes.addressof(self._packed))
+                                         for name, value in self._plan.fields.items()})
 
     # ---- evaluation ---------------------------------------------------------------------------------------------------
 
@@ -62,6 +60,12 @@ class Program:
             self._libraries[width] = load_library(kernel_source(self._plan.laws, self._real.itemsize == 8, width))
         return self._libraries[width]
 
+    @cached_property
+    def _strips(self) -> tuple[Packed, ctypes.CDLL] | None:
+        """What runs a single sample, where that is faster than one lane of a tile."""
+        strips = find_strips(self._plan)
+        return None if strips is None else (Packed(strips.groups, self._real), load_library(strips.source))
+
     def forward(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None = None,
                 kept: np.ndarray | None = None) -> np.ndarray:
         """States float[batch, records, unknowns].
@@ -72,7 +76,8 @@ class Program:
         """
         start = np.ascontiguousarray(start, dtype=self._real)
         ends = np.empty((len(start), len(self._plan.record), self._plan.system.size), dtype=self._real)
-        self._call(start, columns, drives, None, ends=ends.ctypes.data, kept=None if kept is None else kept.ctypes.data)
+        form = self._strips if len(start) == 1 and kept is None else None
+        self._call(start, columns, drives, form=form, ends=ends.ctypes.data, kept=None if kept is None else kept.ctypes.data)
         return ends
 
     def adaptive(self, start: np.ndarray, columns: Columns, *, rtol: float, atol: float, most: int = 100_000
@@ -95,7 +100,7 @@ class Program:
         control = ControlStruct(rtol=rtol, atol=atol, shortest=8 * float(np.finfo(self._real).eps), most=most,
                                 order=self._plan.method.order, error=weights.ctypes.data, slice_length=ends_of_slices.ctypes.data,
                                 steps=steps.ctypes.data)
-        self._call(start, columns, None, None, control=control, ends=ends.ctypes.data)
+        self._call(start, columns, None, control=control, ends=ends.ctypes.data)
         lost = np.flatnonzero(steps < 0)
         if len(lost) or not np.all(np.isfinite(ends)):
             raise SimulatorFailed("stalled", Diagnostic(
@@ -127,59 +132,44 @@ class Program:
         drives_bar = np.zeros(shape, dtype=self._real) if wants_drives else None
         bars = {(number, p): np.zeros(one.runs.count, dtype=self._real) for number, one in self._plan.groups.items()
                 for p, param in enumerate(one.group.model.params) if param.waveform is None}
-        self._call(start, columns, drives, bars, is_adjoint=1, cotangent=cotangent.ctypes.data, start_bar=start_bar.ctypes.data,
-                   drives_bar=None if drives_bar is None else drives_bar.ctypes.data,
+        self._call(start, columns, drives, bars=bars, is_adjoint=1, cotangent=cotangent.ctypes.data,
+                   start_bar=start_bar.ctypes.data, drives_bar=None if drives_bar is None else drives_bar.ctypes.data,
                    kept=None if kept is None else kept.ctypes.data)
         return start_bar, self._unsorted(bars), drives_bar
 
-    def _call(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None,
-              bars: dict[tuple[int, int], np.ndarray] | None, control: ControlStruct | None = None,
-              **arrays: int | None) -> None:
-        size, width = len(start), self._width(len(start))
-        drives = self._plan.drives if drives is None else np.ascontiguousarray(drives, dtype=self._real)
-        self._load(columns)
-        segment, stage_bytes = self._plan.schedule.count, self._plan.rows * width * VECTOR_BYTES * self._plan.method.stages
+    def _call(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None, *,
+              bars: dict[tuple[int, int], np.ndarray] | None = None, control: ControlStruct | None = None,
+              form: tuple[Packed, ctypes.CDLL] | None = None, **arrays: int | None) -> None:
+        plan, size, width = self._plan, len(start), self._width(len(start))
+        if size == 0:
+            return
+        packed, library = form or (self._tiles, self._library(width))
+        packed.load(columns)
+        self._problem.groups = packed.address
+        drives = plan.drives if drives is None else np.ascontiguousarray(drives, dtype=self._real)
+        segment, stage_bytes = plan.schedule.count, plan.rows * width * VECTOR_BYTES * plan.method.stages
         if segment * stage_bytes > SAVED_BYTES:
-            segment = max(1, int(np.sqrt(segment / self._plan.method.stages)))
+            segment = max(1, int(np.sqrt(segment / plan.method.stages)))
         batch = BatchStruct(size=size, threads=self.threads, segment=segment, start=start.ctypes.data,
-                       drives_each=int(drives is not None and drives.ndim == 4),
-                       drives=None if drives is None else drives.ctypes.data,
-                       push=None if self._plan.push is None else self._plan.push.ctypes.data, **arrays)
-        pointers = (POINTER * max(1, len(self._plan.groups) * self._plan.max_params))()
-        for k, number in enumerate(self._plan.groups):
-            for p in range(self._plan.max_params):
-                if bars and (number, p) in bars:
-                    pointers[k * self._plan.max_params + p] = bars[number, p].ctypes.data
-        library, problem = self._library(width), ctypes.byref(self._problem)
-        failed = (library.integrate(problem, ctypes.byref(batch), pointers) if control is None else
-                  library.integrate_adaptive(problem, ctypes.byref(batch), ctypes.byref(control))) if size else 0
+                            drives_each=int(drives is not None and drives.ndim == 4),
+                            drives=None if drives is None else drives.ctypes.data,
+                            push=None if plan.push is None else plan.push.ctypes.data, **arrays)
+        problem = ctypes.byref(self._problem)
+        if control is not None:
+            failed = library.integrate_adaptive(problem, ctypes.byref(batch), ctypes.byref(control))
+        else:
+            failed = library.integrate(problem, ctypes.byref(batch), None if bars is None else self._pointers(bars))
         if failed:
             raise MemoryError("not enough memory for the tiles of a batch")
 
-    def _load(self, columns: Columns) -> None:
-        """Sort columns into the groups; those of the last call are there already."""
-        given = [np.asarray(column, dtype=self._real) for number in self._plan.groups for column in columns[number]
-                 if column is not None]
-        # Values are compared, not identities: whoever owns a column may write into it.
-        if self._held and all(map(_same, given, self._last)):
-            return
-        self._last, self._held = [column.copy() for column in given], []
-        for k, (number, one) in enumerate(self._plan.groups.items()):
-            runs, count = one.runs, len(one.group.model.params)
-            pointers, strides = (POINTER * max(1, count))(), (ctypes.c_int64 * max(1, count))()
-            for p, param in enumerate(one.group.model.params):
-                if param.waveform is None:
-                    given = columns[number][p]
-                    assert given is not None
-                    column = np.asarray(given, dtype=self._real)[runs.order]
-                else:
-                    column, strides[p] = one.waves[p], runs.count
-                pointers[p] = column.ctypes.data
-                self._held.append(column)
-            self._held += [pointers, strides]
-            arrays = (runs.home, runs.runs, runs.others, runs.start, runs.middle)
-            self._packed[k] = GroupStruct(one.law, len(runs.home), *(array.ctypes.data for array in arrays),
-                                          ctypes.addressof(pointers), ctypes.addressof(strides), runs.count)
+    def _pointers(self, bars: dict[tuple[int, int], np.ndarray]) -> ctypes.Array[ctypes.c_void_p]:
+        most = self._plan.max_params
+        pointers = (POINTER * max(1, len(self._plan.groups) * most))()
+        for k, number in enumerate(self._plan.groups):
+            for p in range(most):
+                if (number, p) in bars:
+                    pointers[k * most + p] = bars[number, p].ctypes.data
+        return pointers
 
     def _unsorted(self, places: dict[tuple[int, int], np.ndarray]) -> list[list[np.ndarray | None]]:
         found: list[list[np.ndarray | None]] = [[None] * len(g.model.params) for g in self._plan.system.groups]
@@ -189,7 +179,3 @@ class Program:
             found[number][p] = column
         return found
 
-
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two columns have the same bits."""
-    return np.array_equal(one.view(np.uint8), other.view(np.uint8))

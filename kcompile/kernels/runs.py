@@ -58,6 +58,33 @@ def sort_one_by_one(ends: np.ndarray, home: int) -> Runs:
     return _runs(order, ends[order], home, start, start[1:])
 
 
+def sort_into_strips(ends: np.ndarray, home: int, lanes: int) -> Runs:
+    """Strips of up to `lanes` instances with ends int[n, 2] whose other ends follow each other, as runs.
+
+    order: int64[strips * lanes], instance at each lane, any where there is none; others: first row of each strip; start: its
+    instances.
+    """
+    held, other = ends[:, home].astype(np.int64), ends[:, 1 - home].astype(np.int64)
+    # Parallel devices are in strips of their own: one of each in a layer.
+    order = np.lexsort((other, held))
+    first = _firsts(ends[order])
+    layer = np.empty(len(ends), dtype=np.int64)
+    layer[order] = np.arange(len(ends)) - np.repeat(first, np.diff(np.append(first, len(ends))))
+    order = np.lexsort((other, layer, held))
+    held, other, layer = held[order], other[order], layer[order]
+    broken = (np.diff(held) != 0) | (np.diff(layer) != 0) | (np.diff(other) != 1)
+    begin = np.concatenate([[0], np.flatnonzero(broken) + 1])
+    within = np.arange(len(ends)) - np.repeat(begin, np.diff(np.append(begin, len(ends))))
+    lane = within % lanes
+    firsts = np.flatnonzero(lane == 0)
+    places = np.zeros((len(firsts), lanes), dtype=np.int64)
+    places[np.cumsum(lane == 0) - 1, lane] = order
+    count = np.diff(np.append(firsts, len(ends)))
+    homes = _firsts(held[firsts, None])
+    arrays = (held[firsts][homes], np.append(homes, len(firsts)), other[firsts, None], count, np.zeros(0))
+    return Runs(places.reshape(-1), *(np.ascontiguousarray(array, dtype=np.int32) for array in arrays))
+
+
 def _order(ends: np.ndarray, home: int, back: np.ndarray) -> np.ndarray:
     return np.lexsort((back, *(ends[:, k] for k in reversed(range(ends.shape[1])) if k != home), ends[:, home]))
 

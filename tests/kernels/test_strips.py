@@ -1,0 +1,123 @@
+"""A single sample in strips of devices against the same sample in a batch, which runs in tiles of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile as kc
+from kcompile.kernels.plan import Plan
+from kcompile.kernels.program import Program
+from kcompile.kernels.runs import sort_into_strips
+from kcompile.kernels.strips import find_strips
+from kcompile.sim.pack import System
+from kcompile.sim.schedule import fixed_schedule
+from kcompile.sim.tableau import METHODS, RK4
+
+HEAD = ("use std.kirchhoff: ShiftRelu, ShiftLeakyRelu1, ShiftTanh, ShiftTanh2, Conductance;"
+        "use std.compute: Multiplier; use std.passive: Capacitor, Resistor;")
+PAIRS = "for i in 0..21, j in 0..21 if i != j;"
+CIRCUITS = {
+    "dense": f"node a[21]; input a; Capacitor(n, gnd) {{ c = 3 F }} for n in a;"
+             f"ShiftTanh(a[i], a[j]) {{ i0 = 0.1 A + 0.02 A * i }} {PAIRS}"
+             f"ShiftTanh(a[i], a[j]) {{ i0 = 0.1 A, th = 0.05 V * j }} {PAIRS} Conductance(n, gnd) {{ p0 = 0.3 S }} for n in a;"
+             "ShiftTanh(gnd, n) { i0 = 0.2 A } for n in a;",
+    "ramps": f"node a[21]; input a; Capacitor(n, gnd) {{ c = 9 F }} for n in a;"
+             f"ShiftRelu(a[i], a[j]) {{ k = 0.2 S - 0.02 S * j, th = 0.1 V * i - 0.5 V }} {PAIRS}"
+             f"ShiftLeakyRelu1(a[j], a[i]) {{ p0 = 0.1 V, p1 = 0.1 S }} {PAIRS}",
+    "both ends apart": f"node a[21]; input a; Capacitor(n, gnd) {{ c = 3 F }} for n in a;"
+                       f"ShiftTanh2(a[i], a[j]) {{ p0 = 0.3 V^-1, p1 = 0.04 V^-1 * j, p2 = 0.01 * i }} {PAIRS}",
+    "phases": f"node a[21]; input a; Capacitor(n, gnd) {{ c = 3 F }} for n in a;"
+              f"phase one for 1 s {{ ShiftTanh(a[i], a[j]) {{ i0 = 0.1 A }} {PAIRS} }}"
+              f"phase two for 0.5 s {{ Conductance(a[i], a[j]) {{ p0 = 0.03 S }} {PAIRS} }}",
+    "islands": f"node a[21]; input a; Capacitor(n, gnd) {{ c = 3 F }} for n in a;"
+               f"Capacitor(a[i], a[i + 3]) {{ c = 0.5 F }} for i in 0..18;"
+               f"ShiftTanh(a[i], a[j]) {{ i0 = 0.2 A }} {PAIRS}",
+    "drives": f"node a[21], u; input a; drive u = sin(0 V, 1 V, 0.3 Hz); Capacitor(n, gnd) {{ c = 3 F }} for n in a;"
+              f"Capacitor(u, a[1]) {{ c = 0.4 F }}; ShiftTanh(u, n) {{ i0 = 0.4 A }} for n in a;"
+              f"ShiftTanh(a[i], a[j]) {{ i0 = 0.1 A }} {PAIRS}",
+}
+
+
+def compiled(body: str) -> kc.Circuit:
+    return kc.compile(kc.Source("case.kc", f"{HEAD} circuit Case {{ {body} }}"))
+
+
+def columns(system: System) -> list[list[np.ndarray | None]]:
+    return [[np.concatenate([t.params[p.name] for t in g.tables]) for p in g.model.params] for g in system.groups]
+
+
+def plan(circuit: kc.Circuit, steps: int = 7, double: bool = True) -> Plan:
+    system = System(circuit)
+    free = np.full(system.size, np.inf)
+    return Plan(system, fixed_schedule(circuit, steps, None if circuit.phases else 2.0), RK4, lower=-free, upper=free,
+                record=(0,), double=double)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("case", CIRCUITS)
+def test_one_sample_alone_is_the_sample_in_a_batch(case: str, double: bool, method: str) -> None:
+    circuit = compiled(CIRCUITS[case])
+    system = System(circuit)
+    assert find_strips(plan(circuit, double=double)) is not None
+    limit = np.full(system.size, 0.8)
+    schedule = fixed_schedule(circuit, 7, None if circuit.phases else 2.0)
+    program = Program(system, schedule, METHODS[method], lower=-limit, upper=limit, record=(0, 3, schedule.count), double=double,
+                      threads=1)
+    start = np.clip(np.random.default_rng(1).normal(size=(2, system.size)), -0.8, 0.8)
+    given = columns(system)
+    batch = program.forward(start, given)
+    alone = np.concatenate([program.forward(one[None], given) for one in start])
+    assert np.abs(batch[:, -1] - batch[:, 0]).max() > 0.1
+    assert np.abs(alone - batch).max() < (1e-14 if double else 2e-6)
+
+
+def test_drives_of_one_sample_are_read() -> None:
+    circuit = compiled(CIRCUITS["drives"].replace("Capacitor(u, a[1]) { c = 0.4 F };", ""))
+    system = System(circuit)
+    schedule = fixed_schedule(circuit, 7, 2.0)
+    free = np.full(system.size, np.inf)
+    program = Program(system, schedule, RK4, lower=-free, upper=free, record=(schedule.count,), double=True)
+    rng = np.random.default_rng(0)
+    start, drives = rng.normal(size=(2, system.size)), rng.normal(size=(2, schedule.count, 4, 1))
+    batch = program.forward(start, columns(system), drives)
+    for k in range(2):
+        alone = program.forward(start[k : k + 1], columns(system), drives[k : k + 1])
+        assert np.abs(alone[0] - batch[k]).max() < 1e-14
+
+
+def test_new_values_are_seen_though_they_lie_in_the_same_array() -> None:
+    circuit = compiled(CIRCUITS["dense"])
+    system = System(circuit)
+    program = Program(system, fixed_schedule(circuit, 5, 1.0), RK4, lower=np.full(system.size, -np.inf),
+                      upper=np.full(system.size, np.inf), record=(5,), double=True)
+    start, given = np.ones((1, system.size)), columns(system)
+    first = program.forward(start, given)
+    for group in given:
+        for column in group:
+            assert column is not None
+            column *= 2
+    assert np.abs(program.forward(start, given) - first).max() > 1e-3
+
+
+@pytest.mark.parametrize(("ends", "home", "strips"), [
+    ([[1, 2], [1, 3], [1, 4], [1, 5], [1, 6]], 0, [(1, 2, 4), (1, 6, 1)]),
+    ([[1, 2], [1, 2], [1, 3]], 0, [(1, 2, 2), (1, 2, 1)]),
+    ([[1, 4], [2, 3], [1, 2], [2, 4]], 0, [(1, 2, 1), (1, 4, 1), (2, 3, 2)]),
+    ([[1, 0], [2, 0], [3, 0]], 1, [(0, 1, 3)]),
+])
+def test_strips_hold_devices_whose_other_ends_follow(ends: list[list[int]], home: int,
+                                                     strips: list[tuple[int, int, int]]) -> None:
+    found = sort_into_strips(np.array(ends), home, 4)
+    homes = np.repeat(found.home, np.diff(found.runs))
+    assert list(zip(homes, found.others[:, 0], found.start, strict=True)) == strips
+    lanes = found.order.reshape(-1, 4)
+    for strip, (held, other, count) in zip(lanes, strips, strict=True):
+        expected = [[held, other + k] if home == 0 else [other + k, held] for k in range(count)]
+        assert np.array(ends)[strip[:count]].tolist() == expected
+
+
+def test_a_network_without_order_stays_in_tiles() -> None:
+    ends = "ShiftTanh(a[i], a[(3 * i + 7) % 21]) { i0 = 0.1 A } for i in 0..21;"
+    assert find_strips(plan(compiled(f"node a[21]; input a; Capacitor(n, gnd) {{ c = 3 F }} for n in a; {ends}"))) is None
