@@ -23,9 +23,9 @@ SECONDS = 300
 
 
 def find_compiler() -> str | None:
-    """Path of a C++ compiler: that of the environment variable CXX, or g++, or None."""
+    """Path of a C++ compiler: that of the environment variable CXX, or g++, or clang++, or None."""
     named = os.environ.get("CXX")
-    return shutil.which(named) if named else shutil.which("g++")
+    return shutil.which(named) if named else shutil.which("g++") or shutil.which("clang++")
 
 
 def probe_compiler() -> tuple[str, str]:
@@ -41,7 +41,7 @@ def need_compiler() -> str:
     if compiler is None:
         named = os.environ.get("CXX")
         said = f"the environment variable CXX names `{printable(named, 80)}`, which is not found" if named else \
-            "there is no C++ compiler for the kernels, g++ is not found"
+            "there is no C++ compiler for the kernels, neither g++ nor clang++ is found"
         raise ToolMissing(Diagnostic("KC0717", said, hint="unset CXX, or name an installed compiler" if named else
                                      "apt-get install g++, or set CXX"))
     return compiler

@@ -13,11 +13,12 @@ from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest
 from kcompile.ir.circuit import Circuit
 from kcompile.sim.pack import System
 from kcompile.sim.schedule import fixed_schedule, stage_values
-from kcompile.sim.tableau import find_method
+from kcompile.sim.tableau import TSIT5, find_method
 from kcompile.sim.waveform import Sources
 from kcompile.train.base import Backend, Problem
 from kcompile.train.check_tensors import check_drives, check_initial
 from kcompile.train.choose import make_backend
+from kcompile.train.cpp_backend import AdaptiveRun
 from kcompile.train.linear import Linear, select
 from kcompile.train.parameters import NUMPY, Columns, grow, limits, representable
 from kcompile.train.rails import ideal_rails, no_rails
@@ -53,7 +54,7 @@ class CircuitModule(nn.Module):
         if rail not in RAILS:
             raise UsageError(Diagnostic("KC0509", f"there is no rail `{rail}`", hint=nearest(rail, RAILS) or accepted(RAILS)))
         _check_dtype(dtype)
-        self._circuit, self._backend = circuit, backend
+        self._circuit, self._backend, self._until = circuit, backend, until
         self._net, self._lower, self._upper = ideal_rails(circuit) if rail == "ideal" else no_rails(circuit)
         self._method = find_method(solver)
         self._schedule = fixed_schedule(circuit, steps, until)
@@ -64,6 +65,7 @@ class CircuitModule(nn.Module):
         self.register_buffer("_like", torch.zeros(0, dtype=dtype), persistent=False)
         self._system: System | None = None
         self._built: dict[tuple[torch.dtype, torch.device, bool], _Built] = {}
+        self._adaptive: dict[torch.dtype, AdaptiveRun] = {}
         self.project_()
         self._build(whole=False)
 
@@ -81,14 +83,36 @@ class CircuitModule(nn.Module):
         nodes at `stage_times`, [steps, stages, driven] or [batch, steps, stages, driven]; without them the circuit's own.
         Raises `UsageError` KC0506, KC0507, KC0550, KC0551.
         """
-        if len(self._circuit.outputs) == 0:
-            raise UsageError(Diagnostic("KC0550", f"the circuit `{self._circuit.name}` has no `output`",
-                                        hint="`trajectory` returns all nodes"))
+        self._check_outputs()
         return self._run(initial, drives, whole=False)[:, 0]
 
     def trajectory(self, initial: Tensor | None = None, drives: Tensor | None = None) -> Tensor:
         """Voltages of all nodes but ground at `times`, [batch, steps + 1, nodes]; arguments as for a call."""
         return self._run(initial, drives, whole=True)
+
+    @torch.no_grad()
+    def adaptive(self, initial: Tensor | None = None, rtol: float = 1e-6, atol: float = 1e-6) -> Tensor:
+        """Voltages of the output nodes at the end, [batch, outputs], with steps chosen for each sample; no gradient.
+
+        The Tsitouras pair; the local error of a step is kept below atol + rtol |x|, root mean square over the unknowns. On
+        processors with a C++ compiler, in circuits without waveforms.
+        Raises as a call does, and `UsageError` KC0503, KC0509, `ToolMissing` KC0717, `SimulatorFailed` KC0601.
+        """
+        self._check_outputs()
+        like = self._buffers["_like"]
+        assert like is not None
+        if like.device.type != "cpu":
+            raise UsageError(Diagnostic("KC0509", f"steps are chosen on processors, not on {like.device}"))
+        built = self._build(whole=False)
+        batch = check_initial(initial, self._circuit, like)
+        columns = built.columns(dict(self.named_parameters()))
+        if like.dtype not in self._adaptive:
+            assert self._system is not None
+            schedule = fixed_schedule(self._net, 1, self._until)
+            self._adaptive[like.dtype] = AdaptiveRun(Problem(self._system, schedule, TSIT5, self._lower, self._upper,
+                                                             (schedule.count,), like.dtype))
+        states = self._adaptive[like.dtype](built.start(initial, 1 if batch is None else batch, columns), columns, rtol, atol)
+        return _read(states, None, built.read)[:, 0]
 
     @property
     def times(self) -> np.ndarray:
@@ -111,6 +135,11 @@ class CircuitModule(nn.Module):
         columns = built.columns(dict(self.named_parameters()))
         states = built.backend(built.start(initial, 1 if batch is None else batch, columns), columns, drives)
         return _read(states, self._driven(drives, whole), built.read)
+
+    def _check_outputs(self) -> None:
+        if len(self._circuit.outputs) == 0:
+            raise UsageError(Diagnostic("KC0550", f"the circuit `{self._circuit.name}` has no `output`",
+                                        hint="`trajectory` returns all nodes"))
 
     def _driven(self, drives: Tensor | None, whole: bool) -> Tensor | None:
         """Volts of driven nodes at the recorded instants; the last stage of a step is at its end."""
@@ -154,7 +183,7 @@ class CircuitModule(nn.Module):
                       _own_drives(self._net, problem.stage_times, like), _reader(self._system, whole, like))
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_system": None, "_built": {}}  # made again when needed
+        return self.__dict__ | {"_system": None, "_built": {}, "_adaptive": {}}  # made again when needed
 
 
 def _check_dtype(dtype: torch.dtype) -> None:

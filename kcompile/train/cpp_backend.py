@@ -32,6 +32,21 @@ class CppBackend:
         return torch.from_numpy(self._program.forward(_array(start), _by_group(self._problem, columns), _maybe(drives)))
 
 
+class AdaptiveRun:
+    """Runs a `Problem` to its end with steps chosen for each sample, without gradients; its schedule says only the slices."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._program = Program(problem.system, problem.schedule, problem.method, lower=problem.lower, upper=problem.upper,
+                                record=problem.record, double=problem.dtype == torch.float64)
+
+    def __call__(self, start: Tensor, columns: Sequence[Tensor], rtol: float, atol: float) -> Tensor:
+        """States [batch, 1, size]; raises `SimulatorFailed` KC0601 where they are not reached within the tolerance."""
+        self._program.threads = torch.get_num_threads()
+        ends, _ = self._program.adaptive(_array(start), _by_group(self._problem, columns), rtol=rtol, atol=atol)
+        return torch.from_numpy(ends)[:, None]
+
+
 class _Run(torch.autograd.Function):
     """A run of a program; the columns are those of `Problem.columns`."""
 
