@@ -15,7 +15,8 @@ from kcompile.train.recipe import Recipe
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _TERMS = 1 << 20
-"""Device evaluations of one chunk of samples: tensors of 4 MB; larger ones cost more time for their pages than for their sums."""
+"""Device evaluations of one chunk of samples: tensors of 4 MB; larger ones cost torch more time for their pages than for their
+sums."""
 
 
 def make_module(circuit: Circuit, recipe: Recipe) -> CircuitModule:
@@ -35,9 +36,9 @@ def start_volts(objective: Objective, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def chunks(circuit: Circuit, objective: Objective, part: Part) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """(starting voltages, targets) of a part, in as many pieces as memory asks for."""
+    """(starting voltages, targets) of a part, in pieces that fill a cache, or of a batch, for which there is memory."""
     devices = sum(table.count for table in circuit.tables)
-    size = max(1, min(1024, _TERMS // max(devices, 1)))
+    size = max(objective.recipe.batch, min(1024, _TERMS // max(devices, 1)))
     for first in range(0, part.count, size):
         inputs, targets = tensors_of(part, slice(first, first + size))
         yield start_volts(objective, inputs), targets

@@ -34,8 +34,10 @@ def make_optimizer(recipe: Recipe, parameters: Sequence[torch.Tensor]) -> torch.
         if name not in taken:
             hint = "the rate is the key `rate`" if name == "lr" else nearest(name, taken) or accepted(taken, 20)
             raise UsageError(Diagnostic("KC0567", f"`{recipe.optimizer}` has no option `{printable(name, 40)}`", hint=hint))
+    # One pass over all numbers, a third of the time; torch refuses it beside these options.
+    fast = {"fused": True} if "fused" in taken and not {"foreach", "differentiable"} & set(recipe.optimizer_options) else {}
     try:
-        return kind(parameters, **{"lr": recipe.rate, **recipe.optimizer_options})
+        return kind(parameters, **{"lr": recipe.rate, **fast, **recipe.optimizer_options})
     except (TypeError, ValueError, RuntimeError) as error:
         reason = printable(str(error), 120)
         raise UsageError(Diagnostic("KC0567", f"`{recipe.optimizer}` refuses its options: {reason}")) from None

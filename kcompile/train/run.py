@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed
 from kcompile.ir.circuit import Circuit
@@ -164,16 +165,17 @@ class Run:
         loss = self.objective.loss(outputs, targets)
         loss.backward()
         for moved, parameter, unit in zip(self._moved, self.parameters.values(), self._units, strict=True):
-            moved.grad = None if parameter.grad is None else parameter.grad * unit
-        norm = torch.nn.utils.clip_grad_norm_(self._moved, self.recipe.clip or math.inf)
+            moved.grad = None if parameter.grad is None else parameter.grad.mul_(unit)
+        norm = get_total_norm([moved.grad for moved in self._moved if moved.grad is not None])
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             raise self._diverged(float(loss.detach()), volts, f"batch {batch + 1}")
+        clip_grads_with_norm_(self._moved, self.recipe.clip or math.inf, norm)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
         with torch.no_grad():
             for moved, parameter, unit in zip(self._moved, self.parameters.values(), self._units, strict=True):
-                parameter.copy_(moved * unit)
+                torch.mul(moved, unit, out=parameter)
         self.module.project_()
         self._take_parameters()
         self._sums += float(loss.detach()) * len(rows), self.objective.score(outputs.detach(), targets)
@@ -184,7 +186,7 @@ class Run:
         """The optimizer sees what the limits left of its step."""
         with torch.no_grad():
             for moved, parameter, unit in zip(self._moved, self.parameters.values(), self._units, strict=True):
-                moved.copy_(parameter / unit)
+                torch.div(parameter, unit, out=moved)
 
     def _diverged(self, loss: float, volts: torch.Tensor, where: str) -> SimulatorFailed:
         where = f"in epoch {len(self.history) + 1}, {where}"
