@@ -11,7 +11,20 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import agreement, backends, imported, mnist, outline, scale, startup, suites, three_way, training, validation
+from benchmarks import (
+    agreement,
+    backends,
+    imported,
+    mnist,
+    outline,
+    rails,
+    scale,
+    startup,
+    suites,
+    three_way,
+    training,
+    validation,
+)
 from benchmarks.row import Row, table
 from kcompile.files import write_files
 from kcompile.verify.compile_osdi import probe_openvaf
@@ -20,7 +33,7 @@ from kcompile.verify.run_vacask import probe_vacask
 
 # Large programs come first: a child's peak memory counts that of the process it was forked from.
 SECTIONS = (("Large programs", scale), ("Imported networks", imported), ("Batches and gradients", backends),
-            ("MNIST in generated C++", mnist),
+            ("MNIST in generated C++", mnist), ("MNIST inside rails", rails),
             ("Command line", startup), ("Passes: translation validation", validation),
             ("Passes: repeated structure", outline), ("Agreement with ngspice", agreement),
             ("Three ways: ngspice, OSDI, VACASK", three_way), ("Training", training), ("Robustness", suites))

@@ -41,7 +41,7 @@ class Recipe:
     test: float = setting(0.2, Number(0.0, 0.9), "share of the samples for the test, where the set has no test part")
     target: str | None = setting(None, text, "target column of a table; else its last one")
     optimizer: str = setting("AdamW", text, "a class of torch.optim")
-    optimizer_options: Mapping[str, Any] = setting({}, options, "its options, but for the rate")
+    optimizer_options: Mapping[str, Any] = setting({}, options, "its options, but for the rate; `fused` is true where torch has it")
     rate: float = setting(0.01, Number(positive=True), "largest learning rate")
     schedule: str = setting("cosine", Choice(("cosine", "constant", "step")), "how the rate goes on after the warm-up")
     warmup: float = setting(0.1, Number(0.0, 1.0), "share of the steps in which the rate rises from 0")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.integrate
-from published import LAWS, Published
+from published import LAWS, Published, mix_connect
 
 import kcompile as kc
 from kcompile.imports.base import Imported
@@ -89,6 +89,16 @@ def test_every_topology_connects_what_the_loops_connect(case: str, tmp_path: Pat
         assert len(np.unique(published.params[layer][0])) == len(published.edges[layer]), "parameters tell devices apart"
         np.testing.assert_array_equal(devices(circuit, layer, 3), expected(published, layer, 3))
     assert circuit.parameters()["Capacitor[0].c"].tolist() == [1.0] * max(published.counts)
+
+
+def test_the_mnist_example_connects_what_the_published_network_connects() -> None:
+    circuit = kc.compile(Path(__file__).parents[2] / "examples" / "mnist.kc")
+    edges = np.array(mix_connect(1, 28, 28, 4, 50, (1, 1), kernel_repeat=1))
+    edges = edges[np.lexsort(edges.T)]
+    assert len(edges) == 230_068 and circuit.nodes.count - 1 == 834
+    for phase in range(2):
+        np.testing.assert_array_equal(devices(circuit, phase, 0), edges)
+    assert (circuit.inputs.tolist(), circuit.outputs.tolist()) == (list(range(1, 785)), list(range(825, 835)))
 
 
 PARAMS = {"ShiftRelu1": 2, "ShiftLeakyRelu1": 2, "ShiftRelu2": 3, "ShiftLeakyRelu2": 3, "ShiftTanh1": 2, "ShiftTanh2": 3,

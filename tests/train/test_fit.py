@@ -89,6 +89,7 @@ def test_numbers_are_learned_in_their_own_units(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changes", [
     {"loss": "one-hot"}, {"optimizer": "SGD", "rate": 0.5, "optimizer_options": {"momentum": 0.9}},
+    {"optimizer_options": {"foreach": True}},
     {"rail": "clamp", "steps": 40}, {"dtype": "float64"}, {"solver": "heun"}])
 def test_other_recipes_learn_too(changes: dict) -> None:
     fit = kc.train(NET, blobs(), epochs=6, **(QUICK | changes))
@@ -219,7 +220,7 @@ def test_peaks_are_those_of_the_simulator(monkeypatch: pytest.MonkeyPatch) -> No
     x, y = blobs(20)
     rng = np.random.default_rng(0)
     circuit = kc.compile(NET, weights={"mix.w.i0": rng.uniform(-8, 8, 20), "mix.w.th": rng.uniform(-1, 1, 20)})
-    fit = kc.train(circuit, (x, y), epochs=1, test=0.5, init=0.0, **(QUICK | {"steps": 30, "rate": 1e-9}))
+    fit = kc.train(circuit, (x, y), epochs=1, test=0.5, init=0.0, **(QUICK | {"steps": 30, "rate": 1e-9, "batch": 3}))
     report = fit.report
     assert report is not None and report.clamped_peaks is not None
     held = make_data("arrays", Samples(x, y), labels=True, validation=0.1, test=0.5, seed=0).test.inputs

@@ -1,0 +1,149 @@
+"""examples/mnist.kc, the published MNIST network with a rail of +-4 V at every node, trained from nothing.
+
+    KCOMPILE_DATA=FOLDER python -m benchmarks.rails [long] [--runs FOLDER]
+
+Trainings are `kcompile train` with the recipes of examples/, each in a folder of its own. What was interrupted goes on, and
+what is finished is judged again: remove the folders to measure anew. The best epoch of a training is that of the smallest loss
+on images held out of the training images; test images are looked at once, at the end. `long` is a single training of hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import kcompile as kc
+from benchmarks.imported import DATA
+from benchmarks.row import Row, table
+from kcompile.train.checkpoint import has_checkpoint
+from kcompile.train.clamp import steps_for_clamps
+from kcompile.train.data import make_data, read_samples
+from kcompile.train.encoding import make_encoding
+from kcompile.train.judge import judge, make_module, peaks
+from kcompile.train.objective import Objective
+from kcompile.train.recipe import RUN_RECIPE, read_recipe
+from kcompile.train.run_folder import BEST, REPORT
+
+ROOT = Path(__file__).parents[1]
+MODEL, RECIPE, LONG = (ROOT / "examples" / name for name in ("mnist.kc", "mnist.toml", "mnist_long.toml"))
+RUNS = ROOT / "out" / "rails"
+IMAGES = DATA / "mnist.npz"
+SEEDS = (0, 1, 2)
+RAIL, HIGHEST = 4.0, 1.2
+APART = 0.2
+"""Points that other steps, or clamps, may make of a difference."""
+PUBLISHED = 99.42
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Trainings of so many epochs on some cores: minutes they may take, and the accuracy in per cent that all must reach."""
+
+    cores: int
+    epochs: int
+    minutes: float
+    wanted: float
+
+
+BUDGETS = (Budget(cores=1, epochs=18, minutes=10, wanted=98.9), Budget(cores=2, epochs=50, minutes=15, wanted=99.2))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Seconds of training; per cent of the test images as trained, at 20 steps, and with clamps, whose steps are the fewest
+    that follow them; the highest voltage of any node there."""
+
+    seconds: float
+    trained: float
+    fine: float
+    clamped: float
+    peak: float
+
+
+def rows(runs: Path = RUNS) -> Iterator[Row]:
+    """Rows of docs/figures.md; takes as long as the budgets, for each seed, and some minutes more."""
+    if not IMAGES.is_file():
+        yield Row("mnist.kc, rail +-4 V, trained", "", "not measured: no data")
+        return
+    every = []
+    for budget in BUDGETS:
+        folders = [_train(runs / f"{budget.cores}-{seed}", RECIPE, budget.cores, f"--epochs={budget.epochs}", f"--seed={seed}")
+                   for seed in SEEDS]
+        found = [_found(folder) for folder in folders]
+        every += found
+        yield _trained(budget, found)
+    yield from _fidelity(every)
+
+
+def long(runs: Path = RUNS) -> Iterator[Row]:
+    """Rows of one training of hours, whose curves.svg is in its folder."""
+    folder = _train(runs / "long", LONG, read_recipe(LONG).resolved().threads)
+    one = _found(folder)
+    epochs = read_recipe(folder / RUN_RECIPE).epochs
+    yield Row(f"mnist.kc, rail +-4 V, {epochs} epochs: accuracy of all test images at 20 steps", f"> {PUBLISHED} %",
+              f"{one.fine:.2f} % after {one.seconds / 3600:.1f} h", one.fine > PUBLISHED)
+    yield from _fidelity([one])
+
+
+def _train(folder: Path, recipe: Path, cores: int, *words: str) -> Path:
+    """Train in a folder, from its checkpoint if it has one; raises `CalledProcessError` where that fails."""
+    again = ["--resume"] if has_checkpoint(folder) else []
+    allowed = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
+    command = [sys.executable, "-m", "kcompile", "train", MODEL, "--data", IMAGES, "--recipe", recipe, "-o", folder]
+    subprocess.run(["taskset", "--cpu-list", allowed, *command, "--with", f"threads={cores}", *words, *again], check=True,
+                   stdout=sys.stderr)
+    return folder
+
+
+def _found(folder: Path) -> Found:
+    """What the best weights of a training do with all test images."""
+    report = json.loads((folder / REPORT).read_text())
+    trained, fine = (100 * part["test"]["accuracy"] for part in report["parts"][:2])
+    circuit = kc.compile(MODEL, weights=folder / BEST)
+    recipe = read_recipe(folder / RUN_RECIPE)
+    data = make_data("mnist", read_samples(str(IMAGES)), labels=True, validation=0.0, test=0.0, seed=0)
+    objective = Objective(recipe, make_encoding(data, recipe))
+    module = make_module(circuit, replace(recipe, rail="clamp", steps=steps_for_clamps(circuit, recipe)))
+    before = torch.get_num_threads()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    clamped = 100 * (judge(module, circuit, objective, data.test)[1] or 0.0)
+    peak = float(np.max(peaks(module, circuit, objective, data.test)))
+    torch.set_num_threads(before)
+    return Found(report["seconds"], trained, fine, clamped, peak)
+
+
+def _trained(budget: Budget, found: list[Found]) -> Row:
+    accuracies, seconds = [one.fine for one in found], max(one.seconds for one in found)
+    cores = f"{budget.cores} core{'s' * (budget.cores > 1)}"
+    said = " / ".join(f"{accuracy:.2f}" for accuracy in accuracies)
+    return Row(f"mnist.kc, rail +-4 V, {budget.epochs} epochs on {cores}, three seeds: accuracy of all test images at 20 steps",
+               f"all >= {budget.wanted} % in {budget.minutes:g} min", f"{said} %; at most {seconds:.0f} s",
+               min(accuracies) >= budget.wanted and seconds <= 60 * budget.minutes)
+
+
+def _fidelity(found: list[Found]) -> Iterator[Row]:
+    steps, clamps = (max(abs(one.fine - other) for one, other in zip(found, others, strict=True))
+                     for others in ([one.trained for one in found], [one.clamped for one in found]))
+    peak = max(one.peak for one in found)
+    for what, points in (("as trained", steps), ("with a clamp at every node instead of the ideal rail", clamps)):
+        yield Row(f"the same networks {what}, against 20 steps", f"within {APART} points", f"at most {points:.2f} points",
+                  points <= APART)
+    yield Row("highest voltage of any node with clamps, all test images", f"<= {HIGHEST * RAIL:g} V", f"{peak:.2f} V",
+              peak <= HIGHEST * RAIL)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=["long"])
+    parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="where the folders of the trainings are")
+    arguments = parser.parse_args()
+    print(table((long if arguments.what else rows)(arguments.runs)))
