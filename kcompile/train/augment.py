@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def check_augmentation(recipe: Recipe, image: tuple[int, int, int] | None) -> None:
     """Raise `UsageError` KC0567 where samples that are no images are to be moved or turned."""
-    if image is None and (recipe.shift or recipe.rotation):
-        key = "shift" if recipe.shift else "rotation"
-        raise UsageError(Diagnostic("KC0567", f"`{key}` moves images, and these samples are none",
+    if image is None and recipe.augmentation:
+        raise UsageError(Diagnostic("KC0567", f"`{recipe.augmentation[0]}` moves images, and these samples are none",
                                     hint="images are arrays (n, height, width) or (n, channels, height, width)"))
 
 
 def augment(inputs: torch.Tensor, image: tuple[int, int, int], recipe: Recipe, rng: np.random.Generator) -> torch.Tensor:
-    """Images [batch, pixels], each moved by up to `shift` pixels and turned by up to `rotation` degrees; what comes in is 0."""
+    """Images [batch, pixels], each moved by up to `shift` pixels, turned by up to `rotation` degrees, and larger or smaller by
+    up to the share `zoom`; what comes in is 0."""
     import torch
     from torch.nn.functional import grid_sample
 
@@ -32,6 +32,7 @@ def augment(inputs: torch.Tensor, image: tuple[int, int, int], recipe: Recipe, r
     # Coordinates of grid_sample go from -1 to 1 over the image.
     moved = rng.uniform(-recipe.shift, recipe.shift, (count, 2)) * np.array([2.0 / width, 2.0 / height])
     turn = np.array([[np.cos(angle), -np.sin(angle) * height / width], [np.sin(angle) * width / height, np.cos(angle)]])
+    turn *= 1.0 + rng.uniform(-recipe.zoom, recipe.zoom, count)
     maps = np.concatenate([turn.transpose(2, 0, 1), moved[:, :, None]], axis=2)
     y, x = np.divmod(np.arange(height * width), width)
     pixels = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1, np.ones(height * width)])

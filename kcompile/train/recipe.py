@@ -41,7 +41,7 @@ class Recipe:
     test: float = setting(0.2, Number(0.0, 0.9), "share of the samples for the test, where the set has no test part")
     target: str | None = setting(None, text, "target column of a table; else its last one")
     optimizer: str = setting("AdamW", text, "a class of torch.optim")
-    optimizer_options: Mapping[str, Any] = setting({}, options, "its options, but for the rate; `fused` is true where torch has it")
+    optimizer_options: Mapping[str, Any] = setting({}, options, "its options, without the rate; `fused` is on where there is one")
     rate: float = setting(0.01, Number(positive=True), "largest learning rate")
     schedule: str = setting("cosine", Choice(("cosine", "constant", "step")), "how the rate goes on after the warm-up")
     warmup: float = setting(0.1, Number(0.0, 1.0), "share of the steps in which the rate rises from 0")
@@ -58,6 +58,7 @@ class Recipe:
     input_offset: float = setting(0.0, Number(dimension=VOLTAGE), "volts of input 0")
     shift: float = setting(0.0, Number(0.0), "augmentation: images move by up to so many pixels")
     rotation: float = setting(0.0, Number(0.0, 180.0), "augmentation: images turn by up to so many degrees")
+    zoom: float = setting(0.0, Number(0.0, 0.9), "augmentation: images grow or shrink by up to this share")
     init: float = setting(1.0, Number(0.0), "spread of random starting values; 0 keeps those of the program")
     units: Mapping[str, float] = setting({}, quantities, "size of one unit of a parameter, where it is not 1 in SI")
     patience: int = setting(0, Whole(0), "epochs without a better validation loss after which to stop; 0 for never")
@@ -71,6 +72,11 @@ class Recipe:
     def labels(self) -> bool:
         """Whether targets are classes."""
         return self.loss != "mse"
+
+    @property
+    def augmentation(self) -> tuple[str, ...]:
+        """Keys that change images."""
+        return tuple(name for name in ("shift", "rotation", "zoom") if getattr(self, name))
 
     @property
     def outputs_per_value(self) -> int:

@@ -156,7 +156,7 @@ class Run:
 
     def _step(self, rows: np.ndarray, batch: int, rate: float) -> float:
         inputs, targets = tensors_of(self.data.train, rows)
-        if self.data.image is not None and (self.recipe.shift or self.recipe.rotation):
+        if self.data.image is not None and self.recipe.augmentation:
             rng = np.random.default_rng([self.recipe.seed, 2, len(self.history), batch])
             inputs = augment(inputs, self.data.image, self.recipe, rng)
         volts = start_volts(self.objective, inputs)
