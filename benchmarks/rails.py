@@ -54,7 +54,7 @@ class Budget:
     wanted: float
 
 
-BUDGETS = (Budget(cores=1, epochs=25, minutes=10, wanted=98.9), Budget(cores=2, epochs=70, minutes=15, wanted=99.2))
+BUDGETS = (Budget(cores=1, epochs=25, minutes=10, wanted=98.9), Budget(cores=2, epochs=60, minutes=15, wanted=99.2))
 
 
 @dataclass(frozen=True)
