@@ -203,6 +203,4 @@ def _limit(progress: _Progress, solver: scipy.integrate.OdeSolver) -> None:
 
 def _not_finite(system: System, values: np.ndarray, time: float) -> SimulatorFailed:
     bad = int(np.flatnonzero(~np.isfinite(values))[0])
-    name = system.circuit.nodes.name(int(system.free[bad])) if bad < len(system.free) else \
-        system.state_names[bad - len(system.free)]
-    return SimulatorFailed("nonfinite", Diagnostic("KC0602", f"`{name}` is not finite at t = {time:.6g} s"))
+    return SimulatorFailed("nonfinite", Diagnostic("KC0602", f"`{system.unknown_name(bad)}` is not finite at t = {time:.6g} s"))

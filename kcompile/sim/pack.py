@@ -199,6 +199,11 @@ class System:
                 return self._unknown[group.ends[:, k]]
         return group.states[:, [s.name for s in group.model.states].index(name)]
 
+    def unknown_name(self, unknown: int) -> str:
+        """Name of a free node or an inner state."""
+        free = len(self.free)
+        return self.circuit.nodes.name(int(self.free[unknown])) if unknown < free else self.state_names[unknown - free]
+
     def inverse_capacitance(self) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """(int[rows + 1], int[entries] or None, float64): inverse capacitances by row of nodes and states, 1 for a state.
 

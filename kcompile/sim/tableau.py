@@ -1,7 +1,8 @@
-"""Explicit Runge-Kutta methods as tables of their coefficients."""
+"""Runge-Kutta methods as tables of their coefficients."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +16,8 @@ class Tableau:
     """A Butcher tableau: stage i is evaluated at t + c[i] h from the rates of stages 0 to i - 1.
 
     `error` are the weights of the estimate of the local error, None where the method has none. `reach` is the length of the
-    stability interval on the negative real axis, in steps times rate.
+    stability interval on the negative real axis, in steps times rate. `diagonal` are the weights of the rate of a stage in its
+    own state, empty where the method is explicit; the first is zero, and the last stage of such a method is its step.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Tableau:
     weights: tuple[float, ...]
     reach: float
     error: tuple[float, ...] | None = None
+    diagonal: tuple[float, ...] = ()
 
     @property
     def stages(self) -> int:
@@ -31,8 +34,8 @@ class Tableau:
 
     @cached_property
     def a(self) -> np.ndarray:
-        """float64[stages, stages], zero on and above the diagonal."""
-        square = np.zeros((self.stages, self.stages))
+        """float64[stages, stages], zero above the diagonal, and on it where the method is explicit."""
+        square = np.diag(self.diagonal) if self.diagonal else np.zeros((self.stages, self.stages))
         for i, row in enumerate(self.rows, start=1):
             square[i, : len(row)] = row
         return square
@@ -59,7 +62,14 @@ TSIT5 = Tableau("tsit5", 5, (
      -0.45808210592918697, 1 / 66))
 """Ch. Tsitouras, Runge-Kutta pairs of order 5(4), Computers and Mathematics with Applications 62 (2011) 770-775."""
 
-METHODS = {one.name: one for one in (HEUN, RK4, TSIT5)}
+_D, _W = 1.0 - math.sqrt(0.5), math.sqrt(2.0) / 4.0
+
+TR_BDF2 = Tableau("tr-bdf2", 2, ((_D,), (_W, _W)), (_W, _W, _D), math.inf, diagonal=(0.0, _D, _D))
+"""Trapezoidal rule to 2 - sqrt 2 of the step, then the second backward difference; L-stable. R. E. Bank et al., Transient
+simulation of silicon devices and circuits, IEEE Transactions on Electron Devices 32 (1985) 1992-2007; as a table: M. E. Hosea,
+L. F. Shampine, Analysis and implementation of TR-BDF2, Applied Numerical Mathematics 20 (1996) 21-37."""
+
+METHODS = {one.name: one for one in (HEUN, RK4, TSIT5, TR_BDF2)}
 
 
 def find_method(name: str) -> Tableau:

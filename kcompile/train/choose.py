@@ -19,14 +19,18 @@ BACKENDS: dict[str, Callable[[Problem], Backend]] = {"cpp": CppBackend, "torch":
 
 
 def make_backend(name: str, problem: Problem, device: torch.device) -> Backend:
-    """Backend of a name; `auto` is generated C++ on a processor with a compiler, and torch elsewhere.
+    """Backend of a name; `auto` is generated C++ for explicit steps on a processor with a compiler, and torch elsewhere.
 
     Raises `UsageError` KC0509, `ToolMissing` KC0717.
     """
     if name not in ("auto", *BACKENDS):
         raise UsageError(Diagnostic("KC0509", f"there is no backend `{name}`",
                                     hint=nearest(name, BACKENDS) or accepted(("auto", *BACKENDS))))
-    fixed = not trains_capacitances(problem.system.circuit)
+    explicit = not problem.method.diagonal
+    if name in ("cpp", "compiled") and not explicit:
+        raise UsageError(Diagnostic("KC0509", f"the backend `{name}` takes explicit steps, `{problem.method.name}` is implicit",
+                                    hint="take `torch`, or `auto`"))
+    fixed = explicit and not trains_capacitances(problem.system.circuit)
     if name == "cpp" and not (device.type == "cpu" and fixed):
         raise UsageError(Diagnostic("KC0509", "the backend `cpp` runs on processors, and takes no trainable capacitances",
                                     hint="take `torch`"))

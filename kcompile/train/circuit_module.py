@@ -42,10 +42,11 @@ class _Built:
 class CircuitModule(nn.Module):
     """A circuit that runs with fixed steps, with a parameter for each of `Circuit.trainable()`, under its name.
 
-    solver: `heun`, `rk4` or `tsit5`; steps: of each time slice; until: seconds, for circuits without phases. rail: `clamp`
-    runs the current that a rail stands for, `ideal` projects voltages into it. backend: `cpp`, `torch`, `compiled` by torch,
-    or `auto`, which is `cpp` on processors with a compiler. Values and voltages are in SI units.
-    Raises `UsageError` KC0503, KC0505, KC0508, KC0509, KC0552, `ToolMissing` KC0717.
+    solver: `heun`, `rk4`, `tsit5` or, for stiff circuits, the implicit `tr-bdf2`; steps: of each time slice; until: seconds,
+    for circuits without phases. rail: `clamp` runs the current that a rail stands for, `ideal` projects voltages into it.
+    backend: `cpp`, `torch`, `compiled` by torch, or `auto`, which is `cpp` for explicit steps on processors with a compiler.
+    Values and voltages are in SI units. Raises `UsageError` KC0503, KC0505, KC0508, KC0509, KC0552, KC0553, `ToolMissing`
+    KC0717.
     """
 
     def __init__(self, circuit: Circuit, solver: str = "rk4", steps: int = 8, until: float | None = None,
@@ -81,7 +82,7 @@ class CircuitModule(nn.Module):
 
         initial: volts [batch, inputs] in the order of `input`; without it the circuit's own. drives: volts of the driven
         nodes at `stage_times`, [steps, stages, driven] or [batch, steps, stages, driven]; without them the circuit's own.
-        Raises `UsageError` KC0506, KC0507, KC0550, KC0551.
+        Raises `UsageError` KC0506, KC0507, KC0550, KC0551, and `SimulatorFailed` KC0611 where implicit steps have no solution.
         """
         self._check_outputs()
         return self._run(initial, drives, whole=False)[:, 0]

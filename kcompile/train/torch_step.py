@@ -1,4 +1,4 @@
-"""One step of a Runge-Kutta method in node-major tensors, for the devices that are connected in one time slice."""
+"""One step of an explicit Runge-Kutta method in node-major tensors, for the devices that are connected in one time slice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kcompile.train.torch_laws import Registers, evaluate
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A group in a slice: its place in `System.groups`, its law, where each input comes from and each output goes to."""
+    """A group in a slice: the place of its registers, its law, where each input comes from and each output goes to."""
 
     place: int
     kernel: Kernel
@@ -43,26 +43,29 @@ class SliceStep:
         """
         increments: list[Tensor] = []
         for i, row in enumerate(((), *self.method.rows)):
-            x = self._clip(_combined(y, row, increments))
-            flow = self._flow(x, prepared, known[i], [{name: wave[i] for name, wave in group.items()} for group in waves])
+            x = self._clip(combined(y, row, increments))
+            flow = flow_of(self.parts, x, known[i], prepared, [{name: wave[i] for name, wave in group.items()} for group in waves])
             increments.append(rates(flow if inflow is None else flow + inflow[:, i, None]))
-        return self._clip(_combined(y, self.method.weights, increments))
-
-    def _flow(self, x: Tensor, prepared: Sequence[Registers], known: Tensor, waves: Sequence[Mapping[str, Tensor]]) -> Tensor:
-        """Currents into nodes and rates of states, [size, batch]."""
-        volts, flow = torch.cat([x, known]), torch.zeros_like(x)
-        for part in self.parts:
-            fast = {name: gather(volts) for name, gather in part.inputs} | dict(waves[part.place])
-            values = evaluate(part.kernel, prepared[part.place], fast)
-            for value, collect in zip(values, part.outputs, strict=True):
-                flow = flow + collect(value.expand(part.count, x.shape[1]))
-        return flow
+        return self._clip(combined(y, self.method.weights, increments))
 
     def _clip(self, x: Tensor) -> Tensor:
         return x if self.rail is None else torch.clamp(x, *self.rail)
 
 
-def _combined(y: Tensor, weights: Sequence[float], increments: Sequence[Tensor]) -> Tensor:
+def flow_of(parts: Sequence[Part], x: Tensor, known: Tensor, prepared: Sequence[Registers],
+            waves: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    """Currents into nodes and rates of states, [size, batch]; `known` and `waves` at one instant."""
+    volts, flow = torch.cat([x, known]), torch.zeros_like(x)
+    for part in parts:
+        fast = {name: gather(volts) for name, gather in part.inputs} | dict(waves[part.place])
+        values = evaluate(part.kernel, prepared[part.place], fast)
+        for value, collect in zip(values, part.outputs, strict=True):
+            flow = flow + collect(value.expand(part.count, x.shape[1]))
+    return flow
+
+
+def combined(y: Tensor, weights: Sequence[float], increments: Sequence[Tensor]) -> Tensor:
+    """y and a sum of weighted increments."""
     for weight, increment in zip(weights, increments, strict=False):
         if weight != 0.0:
             y = torch.add(y, increment, alpha=weight)
