@@ -69,7 +69,12 @@ TR_BDF2 = Tableau("tr-bdf2", 2, ((_D,), (_W, _W)), (_W, _W, _D), math.inf, diago
 simulation of silicon devices and circuits, IEEE Transactions on Electron Devices 32 (1985) 1992-2007; as a table: M. E. Hosea,
 L. F. Shampine, Analysis and implementation of TR-BDF2, Applied Numerical Mathematics 20 (1996) 21-37."""
 
-METHODS = {one.name: one for one in (HEUN, RK4, TSIT5, TR_BDF2)}
+SDIRK2 = Tableau("sdirk2", 2, ((0.0,), (0.0, 1.0 - _D)), (0.0, 1.0 - _D, _D), math.inf, diagonal=(0.0, _D, _D))
+"""R. Alexander, Diagonally implicit Runge-Kutta methods for stiff O.D.E.'s, SIAM Journal on Numerical Analysis 14 (1977)
+1006-1021. L-stable, with the stability function of TR-BDF2. The rate at the start has no weight; the stage is there because
+every method is given drives at the start of a step."""
+
+METHODS = {one.name: one for one in (HEUN, RK4, TSIT5, TR_BDF2, SDIRK2)}
 
 
 def find_method(name: str) -> Tableau:

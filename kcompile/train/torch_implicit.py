@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from kcompile.sim.tableau import Tableau
 from kcompile.train.linear import Linear
@@ -180,6 +179,7 @@ class _Root(torch.autograd.Function):
     """One Newton step to the root. Its derivative is that of the root: -matrix^-1 d(residual), at fixed unknowns.
 
     The matrix is made again for the gradient: kept, the matrices of all steps would take more memory than anything else.
+    A gradient of this gradient would miss how the matrix depends on the root, so there is none.
     """
 
     @staticmethod
@@ -189,7 +189,8 @@ class _Root(torch.autograd.Function):
         return near - _solve(stage.matrix(near), residual)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor, None, None]:
+        if torch.is_grad_enabled():
+            raise RuntimeError("implicit steps are differentiable once")
         (near,) = ctx.saved_tensors
         return -_solve(ctx.stage.matrix(near), cotangents[0], transposed=True), None, None

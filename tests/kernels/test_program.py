@@ -82,7 +82,7 @@ def test_batches_converge_to_the_native_simulator(case: str) -> None:
     assert errors[0] / errors[1] > 11  # 16 is fourth order
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name, one in METHODS.items() if not one.diagonal])
 @pytest.mark.parametrize("case", CIRCUITS)
 def test_the_adjoint_is_the_derivative_of_the_steps(case: str, method: str) -> None:
     circuit = compiled(CIRCUITS[case])

@@ -1,4 +1,4 @@
-"""Order conditions and stability intervals of the explicit methods, and the steps of a run."""
+"""Order conditions and stability of the methods, and the steps of a run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ import pytest
 import kcompile as kc
 from kcompile.sim.schedule import fixed_schedule
 from kcompile.sim.tableau import METHODS, Tableau, find_method
+
+EXPLICIT = [one for one in METHODS.values() if not one.diagonal]
+IMPLICIT = [one for one in METHODS.values() if one.diagonal]
+
+
+def growth(method: Tableau, z: complex) -> float:
+    """Factor of one step of dy/dt = z y."""
+    ones = np.ones(method.stages)
+    return abs(1 + z * np.array(method.weights) @ np.linalg.solve(np.eye(method.stages) - z * method.a, ones))
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -19,19 +28,26 @@ def test_the_order_is_seen_on_an_equation_that_is_not_linear(method: Tableau) ->
         for n in range(steps):
             rates = np.zeros(method.stages)
             for i in range(method.stages):
-                rates[i] = (y + h * method.a[i] @ rates) * np.cos(n * h + method.c[i] * h)
+                slope = np.cos(n * h + method.c[i] * h)
+                rates[i] = (y + h * method.a[i] @ rates) * slope / (1 - h * method.a[i, i] * slope)
             y += h * np.array(method.weights) @ rates
         errors.append(abs(y - np.exp(np.sin(2.0))))
     assert np.log2(errors[0] / errors[1]) > method.order - 0.35
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("method", EXPLICIT, ids=lambda one: one.name)
 def test_the_reach_is_where_growth_begins(method: Tableau) -> None:
-    def growth(z: float) -> float:
-        ones = np.ones(method.stages)
-        return abs(1 + z * np.array(method.weights) @ np.linalg.solve(np.eye(method.stages) - z * method.a, ones))
+    assert growth(method, -0.999 * method.reach) <= 1.0 < growth(method, -1.002 * method.reach)
 
-    assert growth(-0.999 * method.reach) <= 1.0 < growth(-1.002 * method.reach)
+
+@pytest.mark.parametrize("method", IMPLICIT, ids=lambda one: one.name)
+def test_an_implicit_method_damps_what_is_far_left_and_never_amplifies(method: Tableau) -> None:
+    assert growth(method, -1e6) < 1e-5
+    for z in np.geomspace(1e-3, 1e6, 200):
+        assert all(growth(method, direction * z) <= 1 + 1e-12 for direction in (-1, -1 + 1j, 1j))
+    np.testing.assert_allclose(method.a[-1], method.weights, rtol=0, atol=1e-15)  # the last stage is the step
+    assert method.c[0] == 0.0
+    assert method.c[-1] == pytest.approx(1.0, abs=1e-15)
 
 
 def test_error_weights_see_no_polynomial_of_order_four() -> None:
