@@ -16,7 +16,7 @@ import sympy
 
 from kcompile.ir.circuit import Circuit, InstanceTable
 from kcompile.ir.device import DeviceModel
-from kcompile.ir.expr import potential, symbol
+from kcompile.ir.expr import Expression, potential, symbol
 from kcompile.ir.structure import capacitance_matrix
 from kcompile.sim.kernel import Kernel, Prepared, make_kernel
 from kcompile.sim.waveform import Sources
@@ -30,6 +30,7 @@ class LawKernels:
     partials: Kernel
     places: tuple[tuple[int, str], ...]
     """(output, input name) of each partial derivative."""
+    derivatives: tuple[Expression, ...]
     initials: Kernel
 
 
@@ -47,7 +48,7 @@ def law_kernels(model: DeviceModel) -> LawKernels:
                 partials.append(derivative)
                 places.append((k, one.name))
     return LawKernels(make_kernel(outputs, slow), make_kernel(partials, slow), tuple(places),
-                      make_kernel(law.initials, slow))
+                      tuple(partials), make_kernel(law.initials, slow))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest
 from kcompile.ir.circuit import Circuit
 from kcompile.sim.pack import System
 from kcompile.sim.schedule import fixed_schedule, stage_values
+from kcompile.sim.stability import Stability, rate_bounds
 from kcompile.sim.tableau import TSIT5, find_method
 from kcompile.sim.waveform import Sources
 from kcompile.train.base import Backend, Problem
@@ -148,6 +150,22 @@ class CircuitModule(nn.Module):
             return None
         last = drives[..., -1:, -1, :]
         return torch.cat([drives[..., 0, :], last], dim=-2) if whole else last
+
+    def stability(self, lower: ArrayLike = -np.inf, upper: ArrayLike = np.inf) -> Stability:
+        """The steps against the fastest rates of the circuit with its present values, whatever ramps switch on.
+
+        lower, upper: volts between which all nodes are, or float64[nodes] without ground as in `trajectory`; ideal rails hold
+        in any case. Without limits a product of voltages, or an exponential, has no bound.
+        """
+        count = self._net.nodes.count
+        low, high = np.zeros((2, count))
+        low[1:], high[1:] = lower, upper
+        circuit = ideal_rails(self.circuit())[0] if self._net is not self._circuit else self.circuit()
+        free = circuit.free
+        low[free], high[free] = np.maximum(low[free], self._lower[: len(free)]), np.minimum(high[free], self._upper[: len(free)])
+        steps = np.zeros(max(len(circuit.phases), 1))
+        np.maximum.at(steps, self._schedule.slices, self._schedule.lengths)
+        return Stability(rate_bounds(System(circuit), low, high), steps, self._method.reach)
 
     # ---- parameters ---------------------------------------------------------------------------------------------------
 
