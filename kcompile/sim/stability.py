@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from kcompile.ir.bounds import Bounder, Bounds, everywhere, exactly
+from kcompile.ir.bounds import Bounds, bound, everywhere, exactly
+from kcompile.ir.expr import Expression
 from kcompile.ir.waves import extent
 from kcompile.sim.pack import Group, Slice, System
 
 _SWEEPS = 32
+_PIECES = 16
 _LEAST = 1e-6
 """Smallest weight of an unknown against the largest one."""
 
@@ -68,9 +70,19 @@ def _partials(group: Group, lower: np.ndarray, upper: np.ndarray) -> list[Bounds
     for name, rows, sources in group.waves:
         low, high = known.setdefault(name, (np.zeros(group.count), np.zeros(group.count)))
         low[rows], high[rows] = extent(sources.wave.kind, sources.wave.arguments)
-    bounder = Bounder(known)
-    found = [bounder(one) for one in group.kernels.derivatives]
-    return [(np.broadcast_to(low, (group.count,)), np.broadcast_to(high, (group.count,))) for low, high in found]
+    return [_in_pieces(one, known, group.count) for one in group.kernels.derivatives]
+
+
+def _in_pieces(derivative: Expression, known: dict[str, Bounds], count: int) -> Bounds:
+    """Bounds float64[count]; of a derivative that reads one voltage piece by piece, so that two ramps apart are not on at once."""
+    read = [one.name for one in derivative.free_symbols if one.name.startswith("V(")]
+    low, high = known[read[0]] if len(read) == 1 else everywhere()
+    if np.all(np.isfinite(low) & np.isfinite(high)) and len(read) == 1:
+        ends = np.linspace(low, high, _PIECES + 1)
+        known = known | {read[0]: (ends[:-1], ends[1:])}
+    lower, upper = (np.atleast_1d(end) for end in bound(derivative, known))
+    return (np.broadcast_to(lower, (*lower.shape[:-1], count)).reshape(-1, count).min(axis=0),
+            np.broadcast_to(upper, (*upper.shape[:-1], count)).reshape(-1, count).max(axis=0))
 
 
 def _largest(system: System, part: Slice, known: list[list[Bounds]]) -> scipy.sparse.csr_array:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from kcompile.diagnostics import SimulatorFailed
 from kcompile.ir.circuit import Circuit
 from kcompile.train.circuit_module import CircuitModule
 from kcompile.train.data import Part
@@ -60,7 +61,10 @@ def peaks(module: CircuitModule, circuit: Circuit, objective: Objective, part: P
     """float64[nodes]: the largest absolute voltage of every node but ground, over samples and steps; inf where it blows up."""
     found = np.zeros(circuit.nodes.count - 1)
     for volts, _ in chunks(circuit, objective, part):
-        largest = module.trajectory(volts).abs().amax(dim=(0, 1)).double().numpy()
+        try:
+            largest = module.trajectory(volts).abs().amax(dim=(0, 1)).double().numpy()
+        except SimulatorFailed:  # implicit steps do not go to infinity, they have no solution
+            return np.full_like(found, np.inf)
         found = np.maximum(found, np.where(np.isfinite(largest), largest, np.inf))
     return found
 

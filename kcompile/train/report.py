@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.diagnostics import SimulatorFailed
 from kcompile.ir.circuit import Circuit
+from kcompile.sim.stability import Stability
 from kcompile.train.clamp import steps_for_clamps
 from kcompile.train.data import Data, Part
 from kcompile.train.judge import judge, make_module, peaks
@@ -39,7 +41,8 @@ class TrainingReport:
 
     peaks: float64[nodes] in volts at four times the steps or what the clamps need, with clamps and without. A peak is the
     largest absolute voltage over some samples and all steps, inf where a voltage blows up. Without rails clamped and
-    clamped_peaks are None.
+    clamped_peaks are None. stability: of the steps of the training, for voltages that reach the peaks with clamps, where there
+    are clamps, and are inside ideal rails.
     """
 
     figure: str
@@ -51,6 +54,7 @@ class TrainingReport:
     samples: int
     peaks: np.ndarray
     clamped_peaks: np.ndarray | None
+    stability: Stability
 
     @property
     def figures(self) -> tuple[Figures, ...]:
@@ -62,7 +66,9 @@ class TrainingReport:
                                                            for name, (loss, score) in one.parts.items()}} for one in self.figures]
         return {"figure": self.figure, "parts": parts,
                 "peaks": {"steps": self.peak_steps, "samples": self.samples, "with_clamps": self._by_node(self.clamped_peaks),
-                          "without": self._by_node(self.peaks)}}
+                          "without": self._by_node(self.peaks)},
+                "stability": {"fastest_rate": _finite(float(self.stability.rates.max())),
+                              "share_of_longest_stable_step": _finite(self.stability.share)}}
 
     def _by_node(self, values: np.ndarray | None) -> dict[str, float | None] | None:
         return None if values is None else {name: _finite(float(v)) for name, v in zip(self.nodes, values, strict=True)}
@@ -86,18 +92,23 @@ def examine(circuit: Circuit, data: Data, objective: Objective) -> TrainingRepor
     def highest(one: Circuit) -> np.ndarray:
         return peaks(make_module(one, fine), one, objective, seen)
 
+    free, clamped = highest(bare), highest(circuit) if railed else None
+    reached = free if clamped is None else clamped
     return TrainingReport(
         objective.figure, _figures(circuit, parts, objective, recipe),
         _figures(circuit, {name: held}, objective, replace(recipe, steps=FINE_STEPS)),
         _figures(circuit, {name: seen}, objective, fine) if railed else None,
-        circuit.nodes.names[1:], fine.steps, seen.count, highest(bare), highest(circuit) if railed else None)
+        circuit.nodes.names[1:], fine.steps, seen.count, free, clamped, make_module(circuit, recipe).stability(-reached, reached))
 
 
 def _figures(circuit: Circuit, parts: Mapping[str, Part], objective: Objective, recipe: Recipe) -> Figures:
     module = make_module(circuit, recipe)
     found = {}
     for name, part in parts.items():
-        loss, score = judge(module, circuit, objective, part)
+        try:
+            loss, score = judge(module, circuit, objective, part)
+        except SimulatorFailed:  # other steps than those of the training have no solution
+            loss, score = np.nan, np.nan
         if loss is not None and score is not None:
             found[name] = loss, score
     return Figures(recipe.steps, recipe.rail, found)
@@ -114,7 +125,19 @@ def show_report(report: TrainingReport) -> str:
     if report.clamped_peaks is not None:
         lines.append(f"  with clamps: {_highest(report, report.clamped_peaks)}")
     lines.append(f"  without: {_highest(report, report.peaks)}")
+    lines.append(_stable(report.stability))
     return "\n".join(lines)
+
+
+def _stable(found: Stability) -> str:
+    if np.isinf(found.reach):
+        return "stable: the steps are implicit"
+    if not np.isfinite(found.share):
+        return "not proved stable: the rates have no bound within these voltages"
+    rates = f"rates are at most {found.rates.max():.3g}/s within these voltages"
+    if found.share <= 1.0:
+        return f"stable: {rates}, and the steps take {found.share:.2g} of what is stable at any of them"
+    return f"not proved stable: {rates}, and the steps are {found.share:.3g} times what is stable at all of them"
 
 
 def format_figure(figure: str, score: float) -> str:

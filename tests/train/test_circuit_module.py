@@ -177,3 +177,31 @@ def test_own_drives_that_repeat_the_program_give_its_answer() -> None:
     both = torch.stack([drives, drives + 0.1])
     torch.testing.assert_close(one(x, both), torch.cat([one(x[:1], drives), one(x[1:], drives + 0.1)]))
     torch.testing.assert_close(one(None, both).shape, torch.Size([2, 3]))
+
+
+RAMP = """use std.passive: Capacitor, Resistor; use std.compute: Bias; use std.kirchhoff: ShiftRelu;
+    circuit Ramp { node a; Capacitor(a, gnd) { c = 1 F }; Resistor(a, gnd) { r = 1 Ohm }; Bias b(a) { i = 2 A };
+                   ShiftRelu w(a, gnd) { k = 8 S, th = 1 V }; input a; output a; }"""
+
+
+def test_a_step_that_is_safe_at_the_start_runs_away_at_a_ramp_and_the_bound_knows_it() -> None:
+    """At 0 V the rate is 1/s, where steps of 2.5 s are stable; above 1 V it is 9/s."""
+    flat = kc.compile(kc.Source("ramp.kc", RAMP))
+    at_start = np.abs(kc.sim.pack.System(flat).jacobian(0, 0.0, np.zeros(1)).toarray()).max()
+    wanted = 10 / 9
+    for steps, settles in ((int(np.ceil(50 * at_start / 2.5)), False), (int(np.ceil(50 * 9.0 / 2.7)), True)):
+        one = kc.CircuitModule(flat, "rk4", steps, 50.0, torch.float64)
+        assert (one.stability().share <= 1.0) is settles
+        assert one.stability().rates == pytest.approx([9.0], rel=1e-9)
+        assert (abs(one(torch.zeros(1, 1, dtype=torch.float64)).item() - wanted) < 1e-3) is settles
+
+
+def test_stability_is_that_of_the_present_values_and_rails() -> None:
+    one = kc.CircuitModule(kc.compile(kc.Source("ramp.kc", RAMP)), "rk4", 200, 50.0, torch.float64)
+    with torch.no_grad():
+        one.w.k.fill_(3.0)
+    assert one.stability().rates == pytest.approx([4.0], rel=1e-9)
+    assert one.stability(-0.5, 0.5).rates == pytest.approx([1.0], rel=1e-9)
+    flat = kc.compile(kc.Source("ramp.kc", RAMP.replace("node a;", "node a rail [-1 V, 0.5 V];")))
+    assert kc.CircuitModule(flat, "rk4", 200, 50.0, torch.float64, "ideal").stability().rates == pytest.approx([1.0], rel=1e-9)
+    assert kc.CircuitModule(flat, "rk4", 200, 50.0, torch.float64, "clamp").stability(-2, 2).rates == pytest.approx([109.0], rel=1e-9)

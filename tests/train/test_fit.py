@@ -25,6 +25,7 @@ from kcompile.train.encoding import make_encoding  # noqa: E402
 from kcompile.train.history import Record  # noqa: E402
 from kcompile.train.judge import judge, make_module  # noqa: E402
 from kcompile.train.objective import Objective  # noqa: E402
+from kcompile.train.report import show_report
 from kcompile.train.recipe import Recipe, read_recipe  # noqa: E402
 from kcompile.train.sources.base import Samples  # noqa: E402
 
@@ -90,7 +91,7 @@ def test_numbers_are_learned_in_their_own_units(tmp_path: Path) -> None:
 @pytest.mark.parametrize("changes", [
     {"loss": "one-hot"}, {"optimizer": "SGD", "rate": 0.5, "optimizer_options": {"momentum": 0.9}},
     {"optimizer_options": {"foreach": True}},
-    {"rail": "clamp", "steps": 40}, {"dtype": "float64"}, {"solver": "heun"}])
+    {"rail": "clamp", "steps": 40}, {"dtype": "float64"}, {"solver": "heun"}, {"solver": "sdirk2", "rail": "clamp", "steps": 4}])
 def test_other_recipes_learn_too(changes: dict) -> None:
     fit = kc.train(NET, blobs(), epochs=6, **(QUICK | changes))
     assert fit.report is not None and fit.report.trained.parts["train"][1] >= 0.9
@@ -231,6 +232,21 @@ def test_peaks_are_those_of_the_simulator(monkeypatch: pytest.MonkeyPatch) -> No
     peaks = np.max([np.abs(one.values[:, : one.nodes]).max(axis=0) for one in runs], axis=0)
     np.testing.assert_allclose(report.clamped_peaks, peaks, rtol=1e-3)
     assert report.peaks.max() > 5.0 > report.clamped_peaks.max() > 4.0
+
+
+def test_the_report_says_whether_the_steps_of_the_training_are_stable() -> None:
+    """The clamps bind, at 100/s: a step of 1/8 s is far too long for an explicit method, and not for an implicit one."""
+    rng, found = np.random.default_rng(0), {}
+    start = kc.compile(NET, weights={"mix.w.i0": rng.uniform(-8, 8, 20), "mix.w.th": rng.uniform(-1, 1, 20)})
+    for solver, rail, steps in (("rk4", "clamp", 8), ("rk4", "clamp", 100), ("rk4", "ideal", 20), ("sdirk2", "clamp", 8)):
+        fit = kc.train(start, blobs(20), epochs=1, init=0.0,
+                       **(QUICK | {"solver": solver, "rail": rail, "steps": steps, "rate": 1e-9}))
+        assert fit.report is not None
+        found[solver, rail, steps] = fit.report.stability, show_report(fit.report).splitlines()[-1]
+    clamped, ideal = found["rk4", "clamp", 8][0], found["rk4", "ideal", 20][0]
+    assert clamped.rates[0] == pytest.approx(ideal.rates[0] + 100.0, rel=0.2)
+    assert clamped.share == pytest.approx(clamped.rates[0] / 8 / 2.785, rel=1e-9)
+    assert [line.split(":")[0] for _, line in found.values()] == ["not proved stable", "stable", "stable", "stable"]
 
 
 def test_the_same_training_gives_the_same_bytes(tmp_path: Path) -> None:
