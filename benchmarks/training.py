@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +19,10 @@ import numpy as np
 import kcompile as kc
 from benchmarks.interrupted import Trainings, computing, trainings
 from benchmarks.row import Row, table
+from benchmarks.torchrun import apart, measure
 from kcompile.train.data import make_data, read_samples
 from kcompile.train.fit import Fit
+from kcompile.train.team import Team
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 KILLS = 10
@@ -34,6 +39,7 @@ def rows() -> Iterator[Row]:
     """Rows of docs/figures.md; takes some minutes."""
     with tempfile.TemporaryDirectory() as folder, trainings(Path(folder)) as runner:
         yield _kills(runner, Path(folder))
+    yield from _together()
     for program, data, wanted in TRAINED:
         fits = [kc.train(EXAMPLES / f"{program}.kc", data, EXAMPLES / f"{program}.toml", seed=seed) for seed in range(SEEDS)]
         yield _trained(program, data, wanted, fits)
@@ -51,6 +57,19 @@ def _kills(runner: Trainings, folder: Path) -> Row:
         same += runner.train(run, "--resume")[0] == 0 and (run / "last.safetensors").read_bytes() == expected
     return Row("kill -9 at a random instant of a training, then `--resume`: the same bits", f"{KILLS} of {KILLS}",
                f"{same} of {KILLS}", same == KILLS)
+
+
+def _together() -> Iterator[Row]:
+    for dtype in ("float32", "float64"):
+        changes = {"dtype": dtype}
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "found"
+            subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m",
+                            "benchmarks.torchrun", str(file), json.dumps(changes)], check=True, capture_output=True)
+            differences = apart(json.loads(file.with_suffix(".0").read_text()), measure(changes, Team()))
+        largest = max(differences["batch"], differences["sample"])
+        yield Row(f"torchrun with 2 processes, {dtype}: gradients of batches of 17 and of 1 against one process, relative in the norm",
+                  "< 1e-6", f"{largest:.1e}; weights after an epoch {differences['weights']:.1e}", largest < 1e-6)
 
 
 def _trained(program: str, data: str, wanted: float | None, fits: list[Fit]) -> Row:

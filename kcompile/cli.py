@@ -30,6 +30,7 @@ from kcompile.diagnostics import (
     render_text,
 )
 from kcompile.request import INCLUDE, PLUGIN, TOP, Request, takes_request
+from kcompile.train.team import one_report
 
 if TYPE_CHECKING:
     from kcompile.sim.result import Waveforms
@@ -304,7 +305,9 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        sys.exit(cli(standalone_mode=False) or 0)
+        with one_report():
+            code = cli(standalone_mode=False)
+        sys.exit(code or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -47,9 +47,10 @@ def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | 
     Writes best.safetensors and last.safetensors, which --weights reads, log.jsonl, curves.csv and curves.svg, report.json, and
     checkpoints. Ctrl-C finishes the batch and writes a checkpoint; --resume goes on from there, or after a kill.
     """
-    from kcompile.progress import need_board, watched
+    from kcompile.progress import Listener, listening, need_board, watched
     from kcompile.train.need_torch import need_torch
     from kcompile.train.recipe import RUN_RECIPE, Recipe, read_overrides, read_recipe, with_values
+    from kcompile.train.team import find_team
 
     need_torch()
     if tensorboard:
@@ -58,7 +59,12 @@ def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | 
     named = {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed}
     given = read_overrides(changes) | {name: value for name, value in named.items() if value is not None}
     chosen = with_values(Recipe() if start is None else read_recipe(start), given)
+    team = find_team(chosen.device)
     outcome, sources = Request(model, None, None, settings, weights, top, None, include, passes, plugins).outcome()
+    if team.rank:  # of the processes that torchrun started, one shows and writes
+        with listening(Listener()) as watch:
+            fit = kcompile.train(outcome.circuit, data, chosen, out=folder, resume=resume, watch=watch)
+        sys.exit(130 if fit.status == "unfinished" else 0)
     for one in outcome.runs:
         click.echo(str(one), err=True)
     figure = "accuracy" if chosen.labels else "rms_error"
@@ -75,8 +81,10 @@ def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | 
 
 
 def _again() -> list[str]:
+    from kcompile.train.team import launcher
+
     words = sys.argv[1:]
-    return ["kcompile", *words, *([] if "--resume" in words else ["--resume"])]
+    return [*launcher(), *words, *([] if "--resume" in words else ["--resume"])]
 
 
 def _show(fit: Fit, report: TrainingReport, model: str, folder: Path) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,13 +21,13 @@ _EVERY = 0.1
 """Seconds between two changes of the line on a terminal."""
 
 
-class Progress:
-    """Watches a training. figure: `accuracy` or `rms_error`; line: changes the line of a terminal; `stop`: whether to stop."""
+Watching = TypeVar("Watching", bound="Listener")
 
-    def __init__(self, figure: str, epochs: int, line: Callable[[int, int, str], None] | None, board: Any) -> None:
-        self._figure, self._epochs, self._line, self._board = figure, epochs, line, board
-        self._shown = 0.0
-        self._last = ""
+
+class Listener:
+    """Watches a training without showing it. `stop`: whether to stop, as a signal asked."""
+
+    def __init__(self) -> None:
         self.stop = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -51,6 +51,26 @@ class Progress:
         self.hang_up()
         if self.stop:
             raise KeyboardInterrupt
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+    def step(self, done: int, total: int, loss: float, rate: float) -> bool:
+        """Whether to stop after this step."""
+        return self.stop
+
+    def epoch(self, record: Record) -> None:
+        """Show nothing."""
+
+
+class Progress(Listener):
+    """Shows a training. figure: `accuracy` or `rms_error`; line: changes the line of a terminal; board: of TensorBoard."""
+
+    def __init__(self, figure: str, epochs: int, line: Callable[[int, int, str], None] | None, board: Any) -> None:
+        super().__init__()
+        self._figure, self._epochs, self._line, self._board = figure, epochs, line, board
+        self._shown = 0.0
+        self._last = ""
 
     def note(self, text: str) -> None:
         """Show a line that stays."""
@@ -82,20 +102,26 @@ class Progress:
 
 
 @contextmanager
-def watched(figure: str, epochs: int, board: Path | None) -> Iterator[Progress]:
-    """A watch that shows what happens on standard error, and asks to stop at the first SIGINT or SIGTERM.
+def listening(watch: Watching) -> Iterator[Watching]:
+    """The watch, while the first SIGINT or SIGTERM asks to stop; the second one acts as it did before."""
+    watch.listen()
+    try:
+        yield watch
+    finally:
+        watch.hang_up()
 
-    The second signal acts as it did before. board: folder for TensorBoard; raises `ToolMissing` KC0711 where it is not
-    installed.
+
+@contextmanager
+def watched(figure: str, epochs: int, board: Path | None) -> Iterator[Progress]:
+    """A watch that listens and shows what happens on standard error.
+
+    board: folder for TensorBoard; raises `ToolMissing` KC0711 where it is not installed.
     """
     writer = None if board is None else _board(board)
-    with _line() as line:
-        watch = Progress(figure, epochs, line, writer)
-        watch.listen()
+    with _line() as line, listening(Progress(figure, epochs, line, writer)) as watch:
         try:
             yield watch
         finally:
-            watch.hang_up()
             if writer is not None:
                 writer.close()
 

@@ -20,23 +20,27 @@ def check_augmentation(recipe: Recipe, image: tuple[int, int, int] | None) -> No
                                     hint="images are arrays (n, height, width) or (n, channels, height, width)"))
 
 
-def augment(inputs: torch.Tensor, image: tuple[int, int, int], recipe: Recipe, rng: np.random.Generator) -> torch.Tensor:
-    """Images [batch, pixels], each moved by up to `shift` pixels, turned by up to `rotation` degrees, and larger or smaller by
-    up to the share `zoom`; what comes in is 0."""
-    import torch
-    from torch.nn.functional import grid_sample
-
-    count = len(inputs)
+def draw_motions(count: int, image: tuple[int, int, int], recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """float64[count, 2, 3]: affine maps that move by up to `shift` pixels, turn by up to `rotation` degrees, and make larger or
+    smaller by up to the share `zoom`."""
     _, height, width = image
     angle = np.deg2rad(rng.uniform(-recipe.rotation, recipe.rotation, count))
     # Coordinates of grid_sample go from -1 to 1 over the image.
     moved = rng.uniform(-recipe.shift, recipe.shift, (count, 2)) * np.array([2.0 / width, 2.0 / height])
     turn = np.array([[np.cos(angle), -np.sin(angle) * height / width], [np.sin(angle) * width / height, np.cos(angle)]])
     turn *= 1.0 + rng.uniform(-recipe.zoom, recipe.zoom, count)
-    maps = np.concatenate([turn.transpose(2, 0, 1), moved[:, :, None]], axis=2)
+    return np.concatenate([turn.transpose(2, 0, 1), moved[:, :, None]], axis=2)
+
+
+def move(inputs: torch.Tensor, image: tuple[int, int, int], motions: np.ndarray) -> torch.Tensor:
+    """Images [batch, pixels] after their motions; what comes in is 0."""
+    import torch
+    from torch.nn.functional import grid_sample
+
+    count, (_, height, width) = len(inputs), image
     y, x = np.divmod(np.arange(height * width), width)
     pixels = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1, np.ones(height * width)])
     # One product for all images takes a twentieth of the time of affine_grid.
-    grid = (torch.as_tensor(maps, dtype=inputs.dtype).reshape(-1, 3) @ torch.as_tensor(pixels, dtype=inputs.dtype)
+    grid = (torch.as_tensor(motions, dtype=inputs.dtype).reshape(-1, 3) @ torch.as_tensor(pixels, dtype=inputs.dtype)
             ).reshape(count, 2, height, width).permute(0, 2, 3, 1)
     return grid_sample(inputs.reshape(count, *image), grid, align_corners=False).reshape(count, -1)

@@ -56,7 +56,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Checkpoint:
     newer = replace(checkpoint, generation=checkpoint.generation + 1)
     said = {name: value for name, value in vars(newer).items() if name not in ("tensors", "history")}
     content = json.dumps({"format": FORMAT, **said, "history": [asdict(record) for record in newer.history]})
-    tensors = {name: value.detach().contiguous() for name, value in newer.tensors.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in newer.tensors.items()}
     metadata = {"kcompile": content, "digest": _digest(content, tensors)}
     write_files(folder, {_NAMES[newer.generation % 2]: safetensors.torch.save(tensors, metadata)})
     return newer

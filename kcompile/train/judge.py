@@ -23,7 +23,7 @@ sums."""
 def make_module(circuit: Circuit, recipe: Recipe) -> CircuitModule:
     """The circuit as its recipe runs it."""
     return CircuitModule(circuit, solver=recipe.solver, steps=recipe.steps, until=recipe.until, dtype=DTYPES[recipe.dtype],
-                         rail=recipe.rail, backend=recipe.backend)
+                         rail=recipe.rail, backend=recipe.backend).to(recipe.device)
 
 
 def tensors_of(part: Part, rows: np.ndarray | slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,8 +32,8 @@ def tensors_of(part: Part, rows: np.ndarray | slice = slice(None)) -> tuple[torc
 
 
 def start_volts(objective: Objective, inputs: torch.Tensor) -> torch.Tensor:
-    """Starting voltages of inputs, in the dtype of the recipe."""
-    return objective.encoding.volts(inputs.to(DTYPES[objective.recipe.dtype]))
+    """Starting voltages of inputs, in the dtype and on the device of the recipe."""
+    return objective.encoding.volts(inputs.to(objective.recipe.device, DTYPES[objective.recipe.dtype]))
 
 
 def chunks(circuit: Circuit, objective: Objective, part: Part) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -42,17 +42,23 @@ def chunks(circuit: Circuit, objective: Objective, part: Part) -> Iterator[tuple
     size = max(objective.recipe.batch, min(1024, _TERMS // max(devices, 1)))
     for first in range(0, part.count, size):
         inputs, targets = tensors_of(part, slice(first, first + size))
-        yield start_volts(objective, inputs), targets
+        yield start_volts(objective, inputs), targets.to(objective.recipe.device)
 
 
 @torch.no_grad()
-def judge(module: CircuitModule, circuit: Circuit, objective: Objective, part: Part) -> tuple[float | None, float | None]:
-    """(mean loss, figure) of a part; None where it is empty."""
+def judge_sums(module: CircuitModule, circuit: Circuit, objective: Objective, part: Part) -> tuple[float, float]:
+    """Sums of losses and scores over the samples of a part."""
     loss = score = 0.0
     for volts, targets in chunks(circuit, objective, part):
         outputs = module(volts)
         loss += float(objective.loss(outputs, targets)) * len(targets)
         score += objective.score(outputs, targets)
+    return loss, score
+
+
+def judge(module: CircuitModule, circuit: Circuit, objective: Objective, part: Part) -> tuple[float | None, float | None]:
+    """(mean loss, figure) of a part; None where it is empty."""
+    loss, score = judge_sums(module, circuit, objective, part)
     return (None, None) if part.count == 0 else (loss / part.count, objective.result(score, part.count))
 
 
@@ -62,7 +68,7 @@ def peaks(module: CircuitModule, circuit: Circuit, objective: Objective, part: P
     found = np.zeros(circuit.nodes.count - 1)
     for volts, _ in chunks(circuit, objective, part):
         try:
-            largest = module.trajectory(volts).abs().amax(dim=(0, 1)).double().numpy()
+            largest = module.trajectory(volts).abs().amax(dim=(0, 1)).double().cpu().numpy()
         except SimulatorFailed:  # implicit steps do not go to infinity, they have no solution
             return np.full_like(found, np.inf)
         found = np.maximum(found, np.where(np.isfinite(largest), largest, np.inf))
@@ -73,7 +79,7 @@ def peaks(module: CircuitModule, circuit: Circuit, objective: Objective, part: P
 def blown_node(module: CircuitModule, circuit: Circuit, volts: torch.Tensor) -> tuple[str, float] | None:
     """(name, seconds) of the first node whose voltage is no finite number, from these starting voltages."""
     for first in range(0, len(volts), 64):
-        wrong = ~torch.isfinite(module.trajectory(volts[first : first + 64])).numpy()
+        wrong = ~torch.isfinite(module.trajectory(volts[first : first + 64])).cpu().numpy()
         if wrong.any():
             step, node = np.argwhere(wrong.any(axis=0))[0]
             return circuit.nodes.name(int(node) + 1), float(module.times[step])

@@ -32,7 +32,9 @@ class Recipe:
     rail: str = setting("ideal", Choice(("ideal", "clamp")), "`rail` of the program as a hard limit of every step, or as its law")
     dtype: str = setting("float32", Choice(("float32", "float64")), "numbers of the simulation")
     backend: str = setting("auto", text, "what runs the steps: `cpp`, `torch`, `compiled` by torch, `auto`")
-    threads: int = setting(1, Whole(0, 1024), "threads of torch; 0 takes all cores, which pays from some thousand devices on")
+    device: str = setting("cpu", Choice(("cpu", "cuda")), "where it runs: processors, or a GPU for each process")
+    threads: int = setting(1, Whole(0, 1024), "threads of torch, shared by the processes of a machine; 0 takes all "
+                           "cores, which pays from some thousand devices on")
     epochs: int = setting(50, Whole(1), "times that all samples are seen")
     batch: int = setting(64, Whole(1), "samples of a step of the optimizer")
     seed: int = setting(0, Whole(0), "of starting values, order and augmentation")

@@ -14,14 +14,15 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed
 from kcompile.ir.circuit import Circuit
-from kcompile.train.augment import augment
+from kcompile.train.augment import draw_motions, move
 from kcompile.train.checkpoint import Checkpoint, write_checkpoint
-from kcompile.train.data import Data
+from kcompile.train.data import Data, Part
 from kcompile.train.history import Record, best_of
-from kcompile.train.judge import blown_node, judge, make_module, start_volts, tensors_of
+from kcompile.train.judge import blown_node, judge_sums, make_module, start_volts, tensors_of
 from kcompile.train.objective import Objective
 from kcompile.train.optimizer import learning_rate, make_optimizer
 from kcompile.train.recipe import Recipe
+from kcompile.train.team import Team
 
 
 class Watch(Protocol):
@@ -45,10 +46,14 @@ class Watch(Protocol):
 
 
 class Run:
-    """A training from its start or from a checkpoint. Random numbers are functions of the seed, the epoch and the batch."""
+    """A training from its start or from a checkpoint. Random numbers are functions of the seed, the epoch and the batch.
 
-    def __init__(self, circuit: Circuit, data: Data, recipe: Recipe, objective: Objective, units: Mapping[str, float]) -> None:
-        self.circuit, self.data, self.recipe, self.objective = circuit, data, recipe, objective
+    Every process of a team holds the same state; it runs its share of each batch, and all add up their gradients.
+    """
+
+    def __init__(self, circuit: Circuit, data: Data, recipe: Recipe, objective: Objective, units: Mapping[str, float],
+                 team: Team) -> None:
+        self.circuit, self.data, self.recipe, self.objective, self.team = circuit, data, recipe, objective, team
         self.module = make_module(circuit, recipe)
         self.parameters = dict(self.module.named_parameters())
         self._units = [units[name] for name in self.parameters]
@@ -133,12 +138,13 @@ class Run:
             loss = self._step(order[batch * self.recipe.batch : (batch + 1) * self.recipe.batch], batch, rate)
             self.at += 1
             self._seconds += time.monotonic() - start
-            if watch is not None and watch.step(self.at, self.recipe.epochs * self.steps_of_epoch, loss, rate):
+            asked = watch is not None and watch.step(self.at, self.recipe.epochs * self.steps_of_epoch, loss, rate)
+            if self.team.any(asked):
                 return False
             if time.monotonic() - self._saved > self.recipe.checkpoint_every and batch + 1 < self.steps_of_epoch:
                 self.save(folder, identity)
         start = time.monotonic()
-        validation = judge(self.module, self.circuit, self.objective, self.data.validation)
+        validation = self._judge()
         if validation[0] is not None and not math.isfinite(validation[0]):
             inputs, _ = tensors_of(self.data.validation)
             raise self._diverged(validation[0], start_volts(self.objective, inputs), "at its validation")
@@ -154,21 +160,48 @@ class Run:
     def _rate(self, step: int) -> float:
         return learning_rate(self.recipe, step, self.steps_of_epoch)
 
-    def _step(self, rows: np.ndarray, batch: int, rate: float) -> float:
-        inputs, targets = tensors_of(self.data.train, rows)
+    def _judge(self) -> tuple[float | None, float | None]:
+        """(mean loss, figure) of the validation part; None where it is empty."""
+        part = self.data.validation
+        own = self.team.share(part.count)
+        sums = judge_sums(self.module, self.circuit, self.objective, Part(part.inputs[own], part.targets[own]))
+        loss, score = self.team.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
+        return (None, None) if part.count == 0 else (loss / part.count, self.objective.result(score, part.count))
+
+    def _samples(self, rows: np.ndarray, batch: int, own: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
+        """Starting voltages and targets of a batch or of a part of it; a sample moves the same way in any part."""
+        inputs, targets = tensors_of(self.data.train, rows[own])
         if self.data.image is not None and self.recipe.augmentation:
             rng = np.random.default_rng([self.recipe.seed, 2, len(self.history), batch])
-            inputs = augment(inputs, self.data.image, self.recipe, rng)
-        volts = start_volts(self.objective, inputs)
+            inputs = move(inputs, self.data.image, draw_motions(len(rows), self.data.image, self.recipe, rng)[own])
+        return start_volts(self.objective, inputs), targets.to(self.recipe.device)
+
+    def gradients(self, rows: np.ndarray, batch: int) -> tuple[float, float]:
+        """(mean loss, sum of scores) of a batch, whose mean gradient is then that of the parameters, in every process."""
+        own = self.team.share(len(rows))
+        count = own.stop - own.start
+        # A process that got no sample of a small batch runs the first one, which then counts for nothing.
+        volts, targets = self._samples(rows, batch, own if count else slice(1))
         self.module.zero_grad()
         outputs = self.module(volts)
-        loss = self.objective.loss(outputs, targets)
+        loss = self.objective.loss(outputs, targets) * (count / len(rows))
         loss.backward()
+        found = [one.grad for one in self.parameters.values() if one.grad is not None]
+        if self.team.count > 1 and found:
+            total = self.team.sum(torch.cat([one.flatten() for one in found]))
+            for one, part in zip(found, total.split([one.numel() for one in found]), strict=True):
+                one.copy_(part.view_as(one))
+        score = self.objective.score(outputs.detach(), targets) if count else 0.0
+        mean, scores = self.team.sum(torch.tensor([float(loss.detach()), score], dtype=torch.float64)).tolist()
+        return mean, scores
+
+    def _step(self, rows: np.ndarray, batch: int, rate: float) -> float:
+        loss, score = self.gradients(rows, batch)
         for moved, parameter, unit in zip(self._moved, self.parameters.values(), self._units, strict=True):
             moved.grad = None if parameter.grad is None else parameter.grad.mul_(unit)
         norm = get_total_norm([moved.grad for moved in self._moved if moved.grad is not None])
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise self._diverged(float(loss.detach()), volts, f"batch {batch + 1}")
+        if not (math.isfinite(loss) and torch.isfinite(norm)):
+            raise self._diverged(loss, self._samples(rows, batch)[0], f"batch {batch + 1}")
         clip_grads_with_norm_(self._moved, self.recipe.clip or math.inf, norm)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -178,9 +211,9 @@ class Run:
                 torch.mul(moved, unit, out=parameter)
         self.module.project_()
         self._take_parameters()
-        self._sums += float(loss.detach()) * len(rows), self.objective.score(outputs.detach(), targets)
+        self._sums += loss * len(rows), score
         self._seen += len(rows)
-        return float(loss.detach())
+        return loss
 
     def _take_parameters(self) -> None:
         """The optimizer sees what the limits left of its step."""

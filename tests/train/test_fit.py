@@ -147,16 +147,16 @@ def test_starting_values() -> None:
 
 
 def test_images_move_and_turn() -> None:
-    from kcompile.train.augment import augment
+    from kcompile.train.augment import draw_motions, move
 
     dot = torch.zeros(1, 1, 7, 5)
     dot[0, 0, 3, 4] = 1.0
     rng = np.random.default_rng(0)
     flat = dot.reshape(1, -1).repeat(200, 1)
-    assert torch.allclose(augment(flat, (1, 7, 5), Recipe(), rng), flat, atol=1e-5)
-    moved = augment(flat, (1, 7, 5), Recipe(shift=1.0), rng).reshape(200, 7, 5)
+    assert torch.allclose(move(flat, (1, 7, 5), draw_motions(200, (1, 7, 5), Recipe(), rng)), flat, atol=1e-5)
+    moved = move(flat, (1, 7, 5), draw_motions(200, (1, 7, 5), Recipe(shift=1.0), rng)).reshape(200, 7, 5)
     assert moved[:, :2].abs().max() < 1e-5 and moved[:, 2:5].abs().amax(dim=(0, 2)).min() > 0.1  # up and down by at most a pixel
-    turned = augment(flat, (1, 7, 5), Recipe(rotation=90.0), rng).reshape(200, 7, 5)
+    turned = move(flat, (1, 7, 5), draw_motions(200, (1, 7, 5), Recipe(rotation=90.0), rng)).reshape(200, 7, 5)
     rows, columns = (turned > 0.2).nonzero(as_tuple=True)[1:]
     # the dot stays two pixels from the middle
     away = ((rows - 3.0) ** 2 + (columns - 2.0) ** 2).sqrt().round().int()
