@@ -68,7 +68,7 @@ def _together() -> Iterator[Row]:
                             "benchmarks.torchrun", str(file), json.dumps(changes)], check=True, capture_output=True)
             differences = apart(json.loads(file.with_suffix(".0").read_text()), measure(changes, Team()))
         largest = max(differences["batch"], differences["sample"])
-        yield Row(f"torchrun with 2 processes, {dtype}: gradients of batches of 17 and of 1 against one process, relative in the norm",
+        yield Row(f"torchrun with 2 processes, {dtype}: gradients of batches of 17 and of 1 against one process, in the norm",
                   "< 1e-6", f"{largest:.1e}; weights after an epoch {differences['weights']:.1e}", largest < 1e-6)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# A subpackage takes its name in this module when it is first imported; `kc.lower`, `kc.train`, `kc.verify` are the functions.
+# A subpackage takes its name in this module when it is first imported; `kc.lower`, `kc.sweep`, ... are the functions.
 import kcompile.lower
+import kcompile.sweep
 import kcompile.train
 import kcompile.verify  # noqa: F401
 from kcompile.diagnostics import CompileError, Diagnostic, KcompileError, SimulatorFailed, Source, ToolMissing, UsageError
-from kcompile.driver import check, compile, import_kirchhoffnet, import_torch, lower, simulate, train, verify
+from kcompile.driver import check, compile, import_kirchhoffnet, import_torch, lower, simulate, sweep, train, verify
 
 if TYPE_CHECKING:
     from kcompile.imports.base import Imported
@@ -25,7 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = ["Circuit", "CircuitModule", "CompileError", "Diagnostic", "Fit", "Imported", "KcompileError", "Pipeline", "Recipe",
            "SimulatorFailed", "Source", "ToolMissing", "UsageError", "Waveforms", "check", "compile", "import_kirchhoffnet",
-           "import_torch", "lower", "simulate", "train", "verify"]
+           "import_torch", "lower", "simulate", "sweep", "train", "verify"]
 
 _LATER = {"Circuit": "kcompile.ir.circuit", "CircuitModule": "kcompile.train.circuit_module", "Fit": "kcompile.train.fit",
           "Imported": "kcompile.imports.base", "Pipeline": "kcompile.passes.pipeline", "Recipe": "kcompile.train.recipe",

@@ -16,6 +16,7 @@ import click
 
 import kcompile
 from kcompile.cli_import import import_group
+from kcompile.cli_sweep import sweep
 from kcompile.cli_train import train
 from kcompile.diagnostics import (
     CompileError,
@@ -56,6 +57,7 @@ def cli() -> None:
 
 
 cli.add_command(import_group)
+cli.add_command(sweep)
 cli.add_command(train)
 
 _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True,

@@ -1,4 +1,4 @@
-"""The verbs as functions: check, compile, simulate, train, lower, verify, and imports. Each composes the folders, without logic.
+"""The verbs as functions: check, compile, simulate, train, sweep, lower, verify, imports. Each composes folders, without logic.
 
 The folders are imported inside the functions, because `kcompile --help` and `import kcompile` must not wait for numpy,
 lark and sympy.
@@ -6,7 +6,7 @@ lark and sympy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from kcompile.passes.base import Pass
     from kcompile.passes.pipeline import Outcome, Pipeline, Watch
     from kcompile.sim.result import Waveforms
+    from kcompile.sweep.table import Table
     from kcompile.syntax.load import Module
-    from kcompile.train.data import Arrays
+    from kcompile.train.data import Arrays, Data
     from kcompile.train.fit import Fit
     from kcompile.train.recipe import Recipe
     from kcompile.train.run import Watch as TrainingWatch
@@ -184,21 +185,58 @@ def train(model: Model | Circuit, data: str | Path | Arrays, recipe: Recipe | st
     data: a data set of scikit-learn by name, a file, or arrays (inputs, targets). recipe: values or a TOML file; changes: keys
     of a recipe, `epochs=20`. out: folder of the run, resume: go on with the training there. See `kcompile.train.fit.fit`.
     """
-    from kcompile.train.data import make_data, read_samples
     from kcompile.train.need_torch import need_torch
-    from kcompile.train.recipe import RUN_RECIPE, Recipe, read_recipe, with_values
+    from kcompile.train.recipe import RUN_RECIPE, with_values
 
     need_torch()
     from kcompile.train.fit import fit
 
     if recipe is None and resume and out is not None:
         recipe = Path(out) / RUN_RECIPE
-    base = recipe if isinstance(recipe, Recipe) else Recipe() if recipe is None else read_recipe(Path(recipe))
-    chosen = with_values(base, changes)
-    samples = read_samples(data if isinstance(data, tuple) else str(data), chosen.target)
-    parts = make_data("arrays" if isinstance(data, tuple) else str(data), samples, labels=chosen.labels,
-                      validation=chosen.validation, test=chosen.test, seed=chosen.split_seed)
-    return fit(_circuit(model), parts, chosen, folder=None if out is None else Path(out), resume=resume, watch=watch)
+    chosen = with_values(_recipe(recipe), changes)
+    folder = None if out is None else Path(out)
+    return fit(_circuit(model), read_data(data, chosen), chosen, folder=folder, resume=resume, watch=watch)
+
+
+def sweep(model: Model, vary: Mapping[str, Sequence[float | str] | str] | None = None, *,
+          spread: Mapping[str, str] | None = None, draws: int = 0, seed: int = 0, until: float | None = None,
+          rtol: float | None = None, data: str | Path | Arrays | None = None, recipe: Recipe | str | Path | None = None,
+          out: str | Path | None = None, resume: bool = False, jobs: int = 0, cluster: str | None = None,
+          watch: Callable[[int, int], None] | None = None, **options: Any) -> Table:
+    """Rows for all combinations of values: voltages of the outputs at the end, or with `data` the figures of trainings.
+
+    vary: values by name, "1kOhm,2kOhm", "lin(1pF,5pF,9)" or a sequence; of parameters, and of keys of the recipe. draws, spread,
+    seed: circuits with random deviations, see `kcompile.sweep.spread.draw`. options: those of `compile`. out: folder of the
+    table, resume: go on with the sweep there. jobs: processes, 0 for one a core; cluster: tcp://.. of Dask, ray://.. of Ray.
+    watch: called with the numbers of points that are done and of all.
+    What goes wrong at a point is in its row. Raises what is wrong in all: `UsageError` KC0502, KC0503, KC0566, KC0567, KC0580,
+    KC0581, KC0568 for a folder of another sweep, and what `compile` raises.
+    """
+    from kcompile.one_point import Simulations, Trainings
+    from kcompile.sweep.points import axes_of, check_kind, make_work
+    from kcompile.sweep.run import run
+
+    check_kind(data is not None, draws, spread or {}, recipe)
+    works = make_work(axes_of(vary or {}), draws)
+    given, folder = {"settings": {}, **options}, None if out is None else Path(out)
+    if data is None:
+        return run(Simulations(model, given, spread or {}, seed, until, rtol), works, folder, resume, jobs, cluster, watch)
+    return run(Trainings(model, given, data, _recipe(recipe), folder), works, folder, resume, jobs, cluster, watch)
+
+
+def _recipe(recipe: Recipe | str | Path | None) -> Recipe:
+    from kcompile.train.recipe import Recipe, read_recipe
+
+    return recipe if isinstance(recipe, Recipe) else Recipe() if recipe is None else read_recipe(Path(recipe))
+
+
+def read_data(data: str | Path | Arrays, recipe: Recipe) -> Data:
+    """Samples of a data set, a file or arrays in three parts, as a recipe splits them."""
+    from kcompile.train.data import make_data, read_samples
+
+    samples = read_samples(data if isinstance(data, tuple) else str(data), recipe.target)
+    return make_data("arrays" if isinstance(data, tuple) else str(data), samples, labels=recipe.labels,
+                     validation=recipe.validation, test=recipe.test, seed=recipe.split_seed)
 
 
 def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", until: float | None = None,

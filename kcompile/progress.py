@@ -126,6 +126,13 @@ def watched(figure: str, epochs: int, board: Path | None) -> Iterator[Progress]:
                 writer.close()
 
 
+@contextmanager
+def counted() -> Iterator[Callable[[int, int], None] | None]:
+    """What shows how many points of a sweep are done, where there is a terminal."""
+    with _line() as line:
+        yield None if line is None else lambda done, total: line(done, total, "points")
+
+
 def need_board() -> None:
     """Raise `ToolMissing` KC0711 where TensorBoard is not installed."""
     try:

@@ -31,12 +31,13 @@ def assign_settings(circuit: Circuit, settings: Settings) -> Circuit:
     """Circuit with parameters set by full name, each to one value for all its rows."""
     if not settings:
         return circuit
-    known = _dimensions(circuit)
+    known = dimensions(circuit)
     return assign(circuit, {name: np.asarray(_value(name, value, known.get(name, REAL)) if name in known else 0.0)
                             for name, value in settings.items()})
 
 
-def _dimensions(circuit: Circuit) -> dict[str, Dimension]:
+def dimensions(circuit: Circuit) -> dict[str, Dimension]:
+    """Dimension of every parameter, by full name."""
     found = {one.name: one.dimension for one in circuit.shared}
     for table in circuit.tables:
         for bank, _ in table.rows_by_bank():

@@ -1,0 +1,1 @@
+"""Clusters that joblib can send work to, one file each, found by the form of their address."""
