@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from kcompile.diagnostics import Diagnostic, UsageError, accepted, printable
 from kcompile.registry import find
@@ -13,6 +12,8 @@ from kcompile.sweep.engines.base import Engine, missing
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
+_PIECE = 200
+"""Pieces of work that go out together, where results come back together."""
 
 
 def fan_out(task: Callable[[Given], Found], given: Sequence[Given], jobs: int, cluster: str | None) -> Iterator[Found]:
@@ -28,10 +29,16 @@ def fan_out(task: Callable[[Given], Found], given: Sequence[Given], jobs: int, c
         from joblib import Parallel, delayed
     except ImportError:
         raise missing("joblib", "sweep") from None
-    with nullcontext() if cluster is None else _engine(cluster).connected(cluster):
+    if cluster is None:
+        yield from cast(Iterator[Found], Parallel(n_jobs=jobs, return_as="generator")(delayed(task)(one) for one in given))
+        return
+    engine = _engine(cluster)
+    size = max(len(given), 1) if engine.streams else _PIECE
+    with engine.connected(cluster):
         try:
-            found: Any = Parallel(n_jobs=-1 if cluster else jobs, return_as="generator")(delayed(task)(one) for one in given)
-            yield from found
+            for first in range(0, len(given), size):
+                parallel = Parallel(n_jobs=-1, return_as="generator" if engine.streams else "list")
+                yield from cast(Iterator[Found], parallel(delayed(task)(one) for one in given[first : first + size]))
         except ModuleNotFoundError as error:
             raise UsageError(Diagnostic("KC0581", f"a worker of the cluster cannot run this: {printable(str(error), 120)}",
                                         hint="workers need kcompile and its files as this machine has them")) from None

@@ -410,6 +410,12 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert same(dict(again.weights), dict(whole.weights))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(tmp_path: Path) -> None:
+    assert "torch finds 0 GPUs" in message(kc.train, NET, blobs(), out=tmp_path / "run", device="cuda", **QUICK)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(("changes", "code"), [
     ({"shift": 1.0}, "KC0567"), ({"units": {"q": 1.0}}, "KC0567"), ({"epoch": 3}, "KC0566"), ({"loss": "mse"}, "KC0563"),
     ({"readout": "differential"}, "KC0563"), ({"optimizer": "Adm"}, "KC0567"), ({"target": "y"}, "KC0567"),

@@ -9,9 +9,10 @@ from kcompile.diagnostics import Diagnostic, ToolMissing, UsageError, printable
 
 
 class Engine(Protocol):
-    """A cluster behind joblib. prefixes: how its addresses begin."""
+    """A cluster behind joblib. prefixes: how its addresses begin; streams: whether joblib gets results one by one there."""
 
     name: str
+    streams: bool
     prefixes: tuple[str, ...]
 
     def connected(self, address: str) -> AbstractContextManager[None]:

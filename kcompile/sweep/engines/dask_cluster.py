@@ -10,6 +10,7 @@ from kcompile.sweep.engines.base import missing, unreachable
 
 class Dask:
     name = "dask"
+    streams = True
     prefixes = ("tcp://", "tls://")
 
     @contextmanager

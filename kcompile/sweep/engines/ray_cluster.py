@@ -10,6 +10,7 @@ from kcompile.sweep.engines.base import missing, unreachable
 
 class Ray:
     name = "ray"
+    streams = False
     prefixes = ("ray://",)
 
     @contextmanager
@@ -23,7 +24,7 @@ class Ray:
         except ImportError:
             raise missing("Ray", "ray") from None
         try:
-            ray.init(address, log_to_driver=False)
+            ray.init(address)
         except OSError as error:
             raise unreachable(address, error) from None
         register_ray()
