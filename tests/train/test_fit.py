@@ -162,7 +162,7 @@ def test_images_move_and_turn() -> None:
     away = ((rows - 3.0) ** 2 + (columns - 2.0) ** 2).sqrt().round().int()
     assert set(away.tolist()) <= {1, 2, 3} and len(set(rows.tolist())) > 3
     # the dot, two pixels beside the middle, comes to rest at a third less or beyond the edge, and near its row
-    grown = augment(flat, (1, 7, 5), Recipe(zoom=0.5), rng).reshape(200, 7, 5).sum(dim=0)
+    grown = move(flat, (1, 7, 5), draw_motions(200, (1, 7, 5), Recipe(zoom=0.5), rng)).reshape(200, 7, 5).sum(dim=0)
     assert grown[[0, 1, 5, 6]].max() < 1e-5 and grown[3, 3] > 10 and grown[3, 4] > 10
     x = np.random.default_rng(0).uniform(size=(40, 1, 2))
     assert kc.train(NET, (x, np.arange(40) % 2), epochs=1, shift=0.5, **QUICK).status == "finished"
