@@ -107,14 +107,15 @@ class Public(torch.nn.Module):
         return torchdiffeq.odeint(self.rates, x, torch.tensor([0.0, 1.0]), method="rk4", options={"step_size": h})[-1]
 
 
-def program(circuit: kc.Circuit, steps: int, method: Tableau) -> tuple[Program, list[list[np.ndarray]]]:
-    """One second of a circuit in generated C++, in one thread, and the columns of its parameters."""
+def program(circuit: kc.Circuit, steps: int, method: Tableau, *, double: bool = False) -> tuple[Program, list[list[np.ndarray]]]:
+    """One second of a circuit in generated C++, in one thread, and the columns of its parameters, rounded to float32."""
     system = System(circuit)
     schedule = fixed_schedule(circuit, steps, 1.0)
     free = np.full(system.size, np.inf)
     columns = [[frozen(np.concatenate([t.params[p.name] for t in g.tables]).astype(np.float32)) for p in g.model.params]
                for g in system.groups]
-    return Program(system, schedule, method, lower=-free, upper=free, record=(schedule.count,), threads=1), columns
+    return Program(system, schedule, method, lower=-free, upper=free, record=(schedule.count,), double=double,
+                   threads=1), columns
 
 
 class Kernel(torch.nn.Module):

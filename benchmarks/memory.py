@@ -1,0 +1,67 @@
+"""Memory of a forward run with its gradient: how far the peak of a fresh process rises above what it holds before.
+
+    python -m benchmarks.memory
+
+A smaller network of the same laws and batch runs first, so that libraries are loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import kcompile as kc
+from benchmarks.backends import Case, Public, gradient, network
+from benchmarks.row import Row, table
+
+CASE = Case("ShiftRelu1", 256, 16_384, 32, 20)
+SMALL = replace(CASE, nodes=16, edges=64, steps=2)
+WANTED = 32 << 20
+MEBIBYTE = 1 << 20
+
+
+def rows() -> Iterator[Row]:
+    """Rows of docs/figures.md."""
+    for form in ("cpp", "public"):
+        found = int(subprocess.run([sys.executable, "-m", "benchmarks.memory", form], check=True, stdout=subprocess.PIPE).stdout)
+        wanted = WANTED if form == "cpp" else None
+        yield Row(f"{CASE}: peak memory of forward and gradient, {form}", f"< {WANTED / MEBIBYTE:g} MiB" if wanted else "",
+                  f"{found / MEBIBYTE:.1f} MiB", found < wanted if wanted else None)
+
+
+def growth(form: str) -> int:
+    """Bytes of a forward run and its gradient in this process."""
+    torch.set_num_threads(1)
+    small, module = (_module(form, case) for case in (SMALL, CASE))
+    x = torch.randn(CASE.batch, CASE.nodes, generator=torch.Generator().manual_seed(0))
+    gradient(small, x[:, : SMALL.nodes])
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what is free already would be used again and not count
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here on
+    before = _status("VmRSS")
+    gradient(module, x)
+    return _status("VmHWM") - before
+
+
+def _module(form: str, case: Case) -> torch.nn.Module:
+    circuit, ends = network(case)
+    return Public(case, circuit, ends) if form == "public" else kc.CircuitModule(circuit, "rk4", case.steps, 1.0, backend=form)
+
+
+def _status(name: str) -> int:
+    """Bytes of a line of this process's status."""
+    found = re.search(rf"^{name}:\s*(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1]) << 10
+
+
+if __name__ == "__main__":
+    print(growth(sys.argv[1]) if sys.argv[1:] else table(rows()))
