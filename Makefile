@@ -2,15 +2,17 @@
 PYTHON ?= python3
 # The CPU build where the index offers one; plain `torch` brings gigabytes of CUDA.
 TORCH := torch==2.13.0
-# What the benchmarks measure against; it needs torch, so it is installed with it.
-RIVALS := torchdiffeq==0.2.5
+# The public form that backends are measured against; it needs torch, so it is installed with it.
+PUBLIC := torchdiffeq==0.2.5
+# What else the benchmarks measure against; nothing but `make figures` needs it.
+RIVALS := jax==0.10.2 diffrax==0.7.2 numba==0.68.1
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= $(shell nproc)
 
-.PHONY: demo picture test lint figures golden torch ngspice compiler adms clean
+.PHONY: demo picture test lint figures golden torch rivals ngspice compiler adms clean
 
 demo: $(READY) ngspice            ## compile a network that finds edges, run it in both simulators, write the picture
 	$(BIN)/python examples/photograph.py --out out
@@ -26,14 +28,17 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --level error
 
-figures: $(READY) torch ngspice compiler adms       ## the long measurements, written to docs/figures.md
+figures: $(READY) torch rivals ngspice compiler adms       ## the long measurements, written to docs/figures.md
 	$(BIN)/python -m benchmarks.figures --write docs/figures.md
 
 golden: $(READY)                  ## rewrite the expected texts; read the difference before committing it
 	KCOMPILE_GOLDEN=write $(BIN)/python -m pytest -n $(JOBS) -k golden
 
 torch: $(READY)
-	$(BIN)/pip install --quiet $(TORCH) $(RIVALS)
+	$(BIN)/pip install --quiet $(TORCH) $(PUBLIC)
+
+rivals: $(READY)
+	$(BIN)/pip install --quiet $(RIVALS)
 
 ngspice:
 	@sh .ci/install-ngspice

@@ -95,7 +95,7 @@ def _compared(what: str, runs: dict[str, Variant], tolerance: float) -> Iterator
     """The kernel over the fastest of diffrax, with the same tolerance for all, then with errors no larger than the first's."""
     goal, _ = next(iter(runs.values())).found(tolerance)
     chosen = {f"{what} of both": dict.fromkeys(runs, tolerance),
-              f"{what} of diffrax, errors up to its own": {name: run.no_worse(goal, tolerance) for name, run in runs.items()}}
+              f"{what} of diffrax, ours for no larger error": {name: run.no_worse(goal, tolerance) for name, run in runs.items()}}
     keys = {f"{name} {one}": (name, one) for tolerances in chosen.values() for name, one in tolerances.items()}
     times = take_turns({key: partial(runs[name], one) for key, (name, one) in keys.items()})
     for title, tolerances in chosen.items():
@@ -107,7 +107,7 @@ def _compared(what: str, runs: dict[str, Variant], tolerance: float) -> Iterator
             name, one = keys[key]
             error, steps = runs[name].found(one)
             each = statistics.median(times[key]) / runs[name].samples
-            shown.append(f"{each * 1e6:.3g} us, {steps:.0f} steps, error {error:.1e}")
+            shown.append(f"{each * 1e3:.3g} ms, {steps:.0f} steps, error {error:.1e}")
         yield Row(title, "> 1x", f"{faster:.1f}x: {shown[0]}; diffrax {metadata.version('diffrax')}, {keys[best][0]}: {shown[1]}",
                   faster > 1)
 

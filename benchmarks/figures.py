@@ -8,23 +8,9 @@ import platform
 import re
 import sys
 from datetime import date
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
-from benchmarks import (
-    agreement,
-    backends,
-    imported,
-    mnist,
-    outline,
-    rails,
-    scale,
-    startup,
-    suites,
-    three_way,
-    training,
-    validation,
-)
 from benchmarks.row import Row, table
 from kcompile.files import write_files
 from kcompile.verify.compile_osdi import probe_openvaf
@@ -32,11 +18,14 @@ from kcompile.verify.run_ngspice import probe_ngspice
 from kcompile.verify.run_vacask import probe_vacask
 
 # Large programs come first: a child's peak memory counts that of the process it was forked from.
-SECTIONS = (("Large programs", scale), ("Imported networks", imported), ("Batches and gradients", backends),
-            ("MNIST in generated C++", mnist), ("MNIST inside rails", rails),
-            ("Command line", startup), ("Passes: translation validation", validation),
-            ("Passes: repeated structure", outline), ("Agreement with ngspice", agreement),
-            ("Three ways: ngspice, OSDI, VACASK", three_way), ("Training", training), ("Robustness", suites))
+SECTIONS = {
+    "scale": "Large programs", "imported": "Imported networks", "backends": "Batches and gradients",
+    "rivals": "Against JAX and numba", "adaptive": "Steps chosen for each sample, against diffrax", "memory": "Memory of gradients",
+    "gradients": "Gradients against differences", "mnist": "MNIST in generated C++", "rails": "MNIST inside rails",
+    "startup": "Command line", "validation": "Passes: translation validation", "outline": "Passes: repeated structure",
+    "agreement": "Agreement with ngspice", "three_way": "Three ways: ngspice, OSDI, VACASK", "training": "Training",
+    "suites": "Robustness"}
+"""Titles of the page by module, in its order."""
 
 
 def machine() -> str:
@@ -56,13 +45,12 @@ def sections_of(page: str) -> dict[str, str]:
 
 def main() -> int:
     """Measure sections, print them and write the page; 1 when a figure is missed."""
-    names = [module.__name__.removeprefix("benchmarks.") for _, module in SECTIONS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
-    parser.add_argument("section", nargs="*", help=f"measure these alone and keep the others of FILE: {', '.join(names)}")
+    parser.add_argument("section", nargs="*", help=f"measure these alone and keep the others of FILE: {', '.join(SECTIONS)}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.section) - set(names):
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    if unknown := set(arguments.section) - set(SECTIONS):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     head = ("# Figures\n\nWritten by `make figures`; each section by the command below its title, on the day beside it. "
             f"Measured on {machine()}")
     kept = {}
@@ -72,16 +60,17 @@ def main() -> int:
             parser.error(f"{arguments.write} was measured on another machine or with other versions; measure every section")
         kept = sections_of(page)
     every: list[Row] = []
-    for (title, module), name in zip(SECTIONS, names, strict=True):
+    for name, title in SECTIONS.items():
         if arguments.section and name not in arguments.section:
             continue
+        module = import_module(f"benchmarks.{name}")
         found = list(module.rows())
         every += found
         kept[title] = "\n\n".join((f"`python -m {module.__name__}` ({date.today()})", table(found),
                                    *([module.NOTE] if hasattr(module, "NOTE") else [])))
         print(f"## {title}\n\n{kept[title]}\n", flush=True)
         if arguments.write:
-            parts = [head, *(f"## {title}\n\n{kept[title]}" for title, _ in SECTIONS if title in kept)]
+            parts = [head, *(f"## {title}\n\n{kept[title]}" for title in SECTIONS.values() if title in kept)]
             write_files(arguments.write.parent, {arguments.write.name: "\n\n".join(parts) + "\n"})
     return 1 if any(row.met is False for row in every) else 0
 

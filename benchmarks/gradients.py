@@ -1,0 +1,109 @@
+"""Gradients of generated C++ against central differences of the same steps in float64, over random networks.
+
+    python -m benchmarks.gradients
+
+A gradient is that of a random linear function of the outputs, to every parameter and every starting voltage; its error is the
+norm of the difference over the norm of the differences. Values are representable in float32, so both precisions have the same.
+A network is drawn again where differences with half the step are others: there a ramp or a rail begins or ends to act within it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import kcompile as kc
+from benchmarks.networks import LAWS, random_inputs, random_network
+from benchmarks.row import Row, table
+from benchmarks.turns import one_core
+from kcompile.train.circuit_module import RAILS
+
+NETWORKS, SAMPLES, STEPS = 500, 2, 8
+SETS = 10
+"""Different choices of laws; each needs kernels of its own in both precisions."""
+
+STEP, AGREEMENT = 1e-6, 1e-8
+"""Step of the differences in SI units, and how far they may move with half of it, of their norm."""
+
+RAIL = "[-0.8 V, 0.8 V] g = 10 S"
+"""Binds in most networks; as a clamp it is slow enough for steps of this length to be stable, which 100 S are not."""
+
+WANTED = {torch.float32: 1e-6, torch.float64: 1e-7}
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Of the gradients of one network, relative in the norm, and how many networks were drawn before it."""
+
+    relative: dict[torch.dtype, float]
+    redrawn: int
+
+
+def rows() -> Iterator[Row]:
+    """Rows of docs/figures.md; takes some minutes."""
+    with one_core():
+        found = [errors(number) for number in range(NETWORKS)]
+    redrawn = sum(one.redrawn for one in found)
+    for dtype, wanted in WANTED.items():
+        column = [one.relative[dtype] for one in found]
+        over = sum(one > wanted for one in column)
+        yield Row(f"gradients of {NETWORKS} random networks against central differences, {str(dtype).removeprefix('torch.')}, "
+                  f"the worst", f"<= {wanted:g}", f"{max(column):.1e}, median {np.median(column):.1e}, {over} above the mark, "
+                  f"{redrawn} networks drawn again", over == 0)
+
+
+def errors(number: int) -> Errors:
+    """Those of a network by its number; clamps and ideal rails take turns."""
+    draw = np.random.default_rng(number * SETS // NETWORKS)
+    laws = [draw.choice(LAWS, size=2, replace=False) for _ in range(2)]
+    rail = RAILS[number % 2]
+    for attempt in itertools.count():
+        circuit = random_network((number, attempt), laws, RAIL)
+        circuit = circuit.with_params({name: circuit.parameters()[name].astype(np.float32) for name in circuit.trainable()})
+        inputs = torch.from_numpy(random_inputs(circuit, number, SAMPLES).astype(np.float32))
+        weights = torch.from_numpy(np.random.default_rng(number).normal(size=(SAMPLES, len(circuit.outputs))).astype(np.float32))
+        modules = {dtype: kc.CircuitModule(circuit, "rk4", STEPS, dtype=dtype, rail=rail, backend="cpp") for dtype in WANTED}
+        exact = _differences(modules[torch.float64], inputs.double(), weights.double(), STEP)
+        if _relative(_differences(modules[torch.float64], inputs.double(), weights.double(), STEP / 2), exact) < AGREEMENT:
+            return Errors({dtype: _relative(_gradient(module, inputs.to(dtype), weights.to(dtype)), exact)
+                           for dtype, module in modules.items()}, attempt)
+    raise AssertionError
+
+
+def _gradient(module: kc.CircuitModule, inputs: Tensor, weights: Tensor) -> Tensor:
+    """float64[inputs and parameters], by the adjoint."""
+    inputs = inputs.clone().requires_grad_()
+    found = torch.autograd.grad((module(inputs) * weights).sum(), [inputs, *module.parameters()])
+    return torch.cat([one.double().flatten() for one in found])
+
+
+@torch.no_grad()
+def _differences(module: kc.CircuitModule, inputs: Tensor, weights: Tensor, step: float) -> Tensor:
+    """The same by central differences; the samples of an input move together, since each has an output of its own."""
+
+    def change(row: Tensor) -> Tensor:
+        """Of the output of every sample, when one row of a parameter or of the inputs moves."""
+        ends, here = [], row.clone()
+        for sign in (1, -1):
+            row.copy_(here + sign * step)
+            ends.append((module(inputs) * weights).sum(dim=1))
+        row.copy_(here)
+        return (ends[0] - ends[1]) / (2 * step)
+
+    inputs = inputs.clone()
+    to_inputs = torch.stack([change(column) for column in inputs.unbind(dim=1)], dim=1)
+    values = [value for parameter in module.parameters() for value in parameter.view(-1)]
+    return torch.cat([to_inputs.flatten(), *(change(value).sum(dim=0, keepdim=True) for value in values)])
+
+
+def _relative(found: Tensor, right: Tensor) -> float:
+    return float((found - right).norm() / right.norm())
+
+
+if __name__ == "__main__":
+    print(table(rows()))
