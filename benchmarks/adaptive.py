@@ -4,28 +4,31 @@
 
 Both are float32. The error is the largest of all nodes and samples, of the largest voltage, against float64 at a tolerance of
 1e-12 in the kernel, which tests compare with other solvers. For errors up to that of diffrax, each variant takes the loosest
-tolerance that keeps it, in quarters of a decade from the one named. Times are those of a sample. There is no public call that
-chooses steps for each sample of a batch, so the kernel is called.
+tolerance that keeps it, in quarters of a decade from the one named. Times are those of a sample. `cpp` is
+`kc.CircuitModule.adaptive`, `kernel` what it calls.
 """
 
 from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
 
 import numpy as np
+import torch
 
+import kcompile as kc
 from benchmarks.backends import Case, network, program
 from benchmarks.processor import machine
 from benchmarks.relu_edges import ReluEdges
 from benchmarks.row import Row, table
 from benchmarks.turns import fastest, one_core, ratio, take_turns
-from kcompile.kernels.program import Columns, Program
+from kcompile.kernels.packed import Columns
+from kcompile.kernels.program import Program
 from kcompile.sim.tableau import TSIT5
 
 BATCHES = {1: 8, 32: 1}
@@ -82,34 +85,44 @@ def _rows(case: Case) -> Iterator[Row]:
     exact, columns = program(circuit, 1, TSIT5, double=True)
     right, _ = exact.adaptive(samples, columns, rtol=1e-12, atol=1e-12)
     kernel, _ = program(circuit, 1, TSIT5)
+    module = kc.CircuitModule(circuit, "tsit5", 1, 1.0, backend="cpp")
     edges = ReluEdges.of(circuit, ends)
     for batch, count in BATCHES.items():
         starts, wanted = (one[: batch * count].reshape(count, batch, -1) for one in (samples, right))
         runs = {**_diffrax(edges, batch), "kernel": partial(_kernel, kernel, columns)}
         variants = {name: Variant(run, starts, wanted) for name, run in runs.items()}
         for tolerance in TOLERANCES:
-            yield from _compared(f"{replace(case, batch=batch)}, tolerance {tolerance:g}", variants, tolerance)
+            public = [partial(module.adaptive, torch.from_numpy(start)) for start in starts]
+            yield from _compared(f"{replace(case, batch=batch)}, tolerance {tolerance:g}", variants, public, tolerance)
 
 
-def _compared(what: str, runs: dict[str, Variant], tolerance: float) -> Iterator[Row]:
-    """The kernel over the fastest of diffrax, with the same tolerance for all, then with errors no larger than the first's."""
-    goal, _ = next(iter(runs.values())).found(tolerance)
-    chosen = {f"{what} of both": dict.fromkeys(runs, tolerance),
-              f"{what} of diffrax, ours for no larger error": {name: run.no_worse(goal, tolerance) for name, run in runs.items()}}
-    keys = {f"{name} {one}": (name, one) for tolerances in chosen.values() for name, one in tolerances.items()}
-    times = take_turns({key: partial(runs[name], one) for key, (name, one) in keys.items()})
+def _compared(what: str, variants: dict[str, Variant], public: Sequence[Callable[..., object]],
+              tolerance: float) -> Iterator[Row]:
+    """Ours over the fastest of diffrax, with the same tolerance for all, then with errors no larger than the first's."""
+    goal, _ = next(iter(variants.values())).found(tolerance)
+    matched = {name: one.no_worse(goal, tolerance) for name, one in variants.items()}
+    chosen = {f"{what} of both": dict.fromkeys(variants, tolerance), f"{what} of diffrax, ours for no larger error": matched}
+    runs: dict[str, Callable[[], object]] = {}
+    for tolerances in chosen.values():
+        runs |= {f"{name} {one}": partial(variants[name], one) for name, one in tolerances.items()}
+        runs[f"cpp {tolerances['kernel']}"] = partial(_each, public, tolerances["kernel"])
+    times = take_turns(runs)
     for title, tolerances in chosen.items():
-        ours = f"kernel {tolerances['kernel']}"
         best = fastest(times, [f"{name} {one}" for name, one in tolerances.items() if name != "kernel"])
-        faster = ratio(times[best], times[ours])
-        shown = []
-        for key in (ours, best):
-            name, one = keys[key]
-            error, steps = runs[name].found(one)
-            each = statistics.median(times[key]) / runs[name].samples
-            shown.append(f"{each * 1e3:.3g} ms, {steps:.0f} steps, error {error:.1e}")
-        yield Row(title, "> 1x", f"{faster:.1f}x: {shown[0]}; diffrax {metadata.version('diffrax')}, {keys[best][0]}: {shown[1]}",
-                  faster > 1)
+        name = next(name for name, one in tolerances.items() if f"{name} {one}" == best)
+        faster = {ours: ratio(times[best], times[f"{ours} {tolerances['kernel']}"]) for ours in ("cpp", "kernel")}
+        shown = {}
+        for one in ("kernel", name):
+            error, steps = variants[one].found(tolerances[one])
+            each = statistics.median(times[f"{one} {tolerances[one]}"]) / variants[one].samples
+            shown[one] = f"{each * 1e3:.3g} ms, {steps:.0f} steps, error {error:.1e}"
+        yield Row(title, "> 1x", f"cpp {faster['cpp']:.1f}x; kernel {faster['kernel']:.1f}x, {shown['kernel']}; diffrax "
+                  f"{metadata.version('diffrax')}, {name}, {shown[name]}", faster["cpp"] > 1)
+
+
+def _each(public: Sequence[Callable[..., object]], tolerance: float) -> None:
+    for run in public:
+        run(tolerance, tolerance)
 
 
 def _kernel(kernel: Program, columns: Columns, start: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:

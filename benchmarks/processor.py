@@ -1,4 +1,4 @@
-"""The processor that speeds are measured on: its instructions, and the samples that a kernel runs side by side."""
+"""The processor that speeds are measured on: its instructions, and how much a kernel computes side by side."""
 
 from __future__ import annotations
 
@@ -21,5 +21,7 @@ def instructions() -> str:
 
 def machine() -> Row:
     """The row beside ratios of speed: instructions and tile sizes, in float32."""
-    tiles = ", ".join(f"{width * VECTOR_BYTES // 4}" for width in WIDTHS)
-    return Row("vector instructions; samples of a tile, the least that holds a batch", "", f"{instructions()}; {tiles}")
+    lanes = VECTOR_BYTES // 4
+    tiles = ", ".join(f"{width * lanes}" for width in WIDTHS)
+    return Row("vector instructions; samples of a tile, the fewest that hold a batch; devices of a strip, for a sample alone", "",
+               f"{instructions()}; {tiles}; {lanes}")
