@@ -20,8 +20,9 @@ from kcompile.verify.run_vacask import probe_vacask
 # Large programs come first: a child's peak memory counts that of the process it was forked from.
 SECTIONS = {
     "scale": "Large programs", "imported": "Imported networks", "backends": "Batches and gradients",
-    "rivals": "Against JAX and numba", "adaptive": "Steps chosen for each sample, against diffrax", "memory": "Memory of gradients",
-    "gradients": "Gradients against differences", "mnist": "MNIST in generated C++", "rails": "MNIST inside rails",
+    "rivals": "Against JAX and numba", "adaptive": "Steps chosen for each sample, against diffrax",
+    "memory": "Memory of gradients", "gradients": "Gradients against differences", "mnist": "MNIST in generated C++",
+    "rails": "MNIST inside rails",
     "startup": "Command line", "validation": "Passes: translation validation", "outline": "Passes: repeated structure",
     "agreement": "Agreement with ngspice", "three_way": "Three ways: ngspice, OSDI, VACASK", "training": "Training",
     "suites": "Robustness"}

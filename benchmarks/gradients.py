@@ -33,11 +33,6 @@ STEP, AGREEMENT = 1e-6, 1e-8
 RAIL = "[-0.8 V, 0.8 V] g = 10 S"
 """Binds in most networks; as a clamp it is slow enough for steps of this length to be stable, which 100 S are not."""
 
-NOTE = """What puts float32 above its mark: a clamp is computed as g max(v, limit) less g limit, and the rounding of the two is a
-current even inside the rail (one node with a clamp of 10 S ends 6e-7 V off on average, 5e-9 V in torch). In other networks above
-the mark, rounding the inputs alone moves the gradient as far."""
-
-
 @dataclass(frozen=True)
 class Variant:
     """What makes a gradient, and how large its error may be."""

@@ -97,7 +97,8 @@ class LawCode:
             adds: list[str] = []
             numbers: list[str] = []
             for j, flow in enumerate(self.flows):
-                for term in sympy.Add.make_args(sympy.expand_mul(writer.compared(turn(flow.value)))):
+                value = turn(flow.value)
+                for term in sympy.Add.make_args(sympy.expand_mul(value if _has_gap(value) else writer.compared(value))):
                     if writer.level(term) is Level.DEVICE:
                         numbers.append(f"off{j} += {writer.number(term)};")
                     else:
@@ -207,6 +208,11 @@ class LawCode:
     def kept_slopes(self) -> tuple[tuple[int, int, Expression], ...]:
         """Slopes that are summed; of two opposite ones the first."""
         return self.slopes[:1] if self.opposite else self.slopes
+
+
+def _has_gap(expr: Expression) -> bool:
+    """Whether ramps leave a gap between them, as those of a clamp, where the current is to be zero to the last bit."""
+    return len(expr.atoms(relu)) > 1
 
 
 def _open_ramps(expr: Expression) -> Expression:
