@@ -33,6 +33,7 @@ STEP, AGREEMENT = 1e-6, 1e-8
 RAIL = "[-0.8 V, 0.8 V] g = 10 S"
 """Binds in most networks; as a clamp it is slow enough for steps of this length to be stable, which 100 S are not."""
 
+
 @dataclass(frozen=True)
 class Variant:
     """What makes a gradient, and how large its error may be."""

@@ -12,8 +12,8 @@ from kcompile.sim.tableau import RK4
 
 
 def test_a_clamp_takes_no_current_inside_its_rail() -> None:
-    text = ("use std.passive: Capacitor, Conductance; circuit Case { node a rail [-3.37 V, 0.713 V] g = 123.4 S; input a; output a;"
-            "Capacitor(a, gnd) { c = 1 F }; Conductance(a, gnd) { g = 0 S }; }")
+    text = ("use std.passive: Capacitor, Conductance; circuit Case { node a rail [-3.37 V, 0.713 V] g = 123.4 S;"
+            "input a; output a; Capacitor(a, gnd) { c = 1 F }; Conductance(a, gnd) { g = 0 S }; }")
     circuit = kc.compile(kc.Source("case.kc", text))
     system = System(circuit)
     free = np.full(system.size, np.inf)
