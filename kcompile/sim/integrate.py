@@ -1,41 +1,19 @@
-"""The time loop: explicit Runge-Kutta by default, implicit where the circuit is stiff, and the result says which.
-
-Slices and corners of waveforms are never stepped over: each smooth piece is integrated by itself.
-"""
+"""Waveforms of a circuit: time slices, and the pieces between corners of waveforms, which are never stepped over."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import scipy.integrate
 
-from kcompile.diagnostics import Diagnostic, SimulatorFailed, UsageError
+from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.sim.pack import System
+from kcompile.sim.piece import Piece, Progress, not_finite
 from kcompile.sim.result import Waveforms
 
-MAX_STEPS = 5_000_000
 DEFAULT_RTOL = 1e-8
 MIN_RTOL = 1e-13
-_REACH = 4.0
-"""Largest explicit step times fastest rate. Steps are stable up to 6, but there the values between them are worse than the
-steps by a factor of thousands; at 4 they are as good."""
-_CHECK_EVERY = 64
-_POWERS = 24
-_WORTH_SWITCHING = 3000
-"""Steps still to go at the stability limit that make implicit steps cheaper."""
-
-
-@dataclass
-class _Progress:
-    steps: int = 0
-    implicit: bool = False
-    reason: str = ""
-    rate: float = 0.0
-    """Fastest rate of the circuit per second, as last estimated."""
 
 
 def simulate(circuit: Circuit, *, until: float | None = None, times: np.ndarray | None = None, points: int = 501,
@@ -91,116 +69,17 @@ def _slices(circuit: Circuit, until: float) -> list[tuple[int, float, float, str
 
 
 def _run_slice(system: System, k: int, start: float, stop: float, y: np.ndarray, times: np.ndarray, states: np.ndarray,
-               rtol: float) -> tuple[np.ndarray, _Progress]:
-    progress = _Progress()
+               rtol: float) -> tuple[np.ndarray, Progress]:
+    progress = Progress()
     corners = system.corners(stop)
     edges = [start, *corners[(corners > start) & (corners < stop)], stop]
     if start == 0.0:
         states[times <= 0.0] = y
     for a, b in itertools.pairwise(edges):
         if b - a > 1e-15 * max(abs(a), abs(b)):
-            y = _run_piece(system, k, float(a), float(b), y, times, states, rtol, progress)
+            y = Piece(system, k, float(a), float(b), rtol, times, states, progress).run(y)
         else:  # one corner twice, apart by rounding
             states[(times > a) & (times <= b)] = y
     if not np.all(np.isfinite(y)):
-        raise _not_finite(system, y, stop)
+        raise not_finite(system, y, stop)
     return y, progress
-
-
-def _run_piece(system: System, k: int, start: float, stop: float, y: np.ndarray, times: np.ndarray, states: np.ndarray,
-               rtol: float, progress: _Progress) -> np.ndarray:
-    middle = 0.5 * (start + stop)
-    # Voltages below a millivolt and states below a millionth of a unit need not be known relatively.
-    atol: Any = np.full(system.size, rtol * 1e-3)
-    atol[len(system.free) :] = rtol * 1e-6
-
-    def rhs(time: float, y: np.ndarray) -> np.ndarray:
-        rates = system.rhs(k, time, y, middle)
-        # Where the squares of all rates underflow, the error norm of scipy's method is 0/0.
-        rates[np.abs(rates) < 1e-100] = 0.0
-        return rates
-
-    at = start
-    if not progress.implicit:
-        at, y = _explicit(system, k, rhs, at, stop, y, times, states, rtol, atol, progress)
-    if at < stop:
-        at, y = _implicit(system, k, rhs, at, stop, y, times, states, rtol, atol, progress)
-    return y
-
-
-def _record(solver: scipy.integrate.OdeSolver, times: np.ndarray, states: np.ndarray) -> None:
-    before = -np.inf if solver.t_old is None else solver.t_old
-    first, last = np.searchsorted(times, np.array([before, solver.t]), side="right")
-    if last > first:
-        states[first:last] = solver.dense_output()(times[first:last]).T
-
-
-def _explicit(system: System, k: int, rhs, at: float, stop: float, y: np.ndarray, times: np.ndarray, states: np.ndarray,
-              rtol: float, atol: Any, progress: _Progress) -> tuple[float, np.ndarray]:
-    solver = scipy.integrate.DOP853(rhs, at, y, stop, rtol=rtol, atol=atol)
-    while solver.status == "running":
-        if progress.steps % _CHECK_EVERY == 0:
-            progress.rate = fastest_rate(system.jacobian(k, solver.t, solver.y))
-            if (stop - solver.t) * progress.rate / _REACH > _WORTH_SWITCHING and _limited(solver, progress):
-                progress.implicit = True
-                progress.reason = f"stiff, rates up to {progress.rate:.2g}/s over {stop - at:.2g} s"
-                return solver.t, solver.y
-        solver.max_step = _REACH / progress.rate if progress.rate > 0.0 else np.inf
-        _step(solver, system, rhs)
-        progress.steps += 1
-        _record(solver, times, states)
-        _limit(progress, solver)
-    return stop, solver.y
-
-
-def _limited(solver: scipy.integrate.DOP853, progress: _Progress) -> bool:
-    """Whether stability, not accuracy, held the last step."""
-    return solver.t_old is not None and (solver.t - solver.t_old) * progress.rate > 0.4 * _REACH
-
-
-def fastest_rate(jacobian: scipy.sparse.csc_array) -> float:
-    """Spectral radius of d(dy/dt)/dy, per second, by power iteration; the mean growth also suits complex pairs."""
-    x = np.cos(np.arange(jacobian.shape[0]))  # any start that no symmetry of a circuit makes orthogonal
-    growth = []
-    for _ in range(_POWERS):
-        size = float(np.linalg.norm(x))
-        if not 0.0 < size < np.inf:
-            return 0.0
-        x = jacobian @ (x / size)
-        growth.append(float(np.linalg.norm(x)))
-    return float(np.exp(np.mean(np.log(np.maximum(growth[_POWERS // 2 :], 1e-300)))))
-
-
-def _implicit(system: System, k: int, rhs, at: float, stop: float, y: np.ndarray, times: np.ndarray, states: np.ndarray,
-              rtol: float, atol: Any, progress: _Progress) -> tuple[float, np.ndarray]:
-    # Its interpolant is of lower order than its steps, so steps are kept well inside the distance of the records.
-    solver = scipy.integrate.Radau(rhs, at, y, stop, rtol=rtol, atol=atol, max_step=(stop - at) / 100,
-                                   jac=lambda time, y: system.jacobian(k, time, y))
-    while solver.status == "running":
-        _step(solver, system, rhs)
-        progress.steps += 1
-        _record(solver, times, states)
-        _limit(progress, solver)
-    return stop, solver.y
-
-
-def _step(solver: scipy.integrate.OdeSolver, system: System, rhs) -> None:
-    message = solver.step()
-    if solver.status != "failed":
-        return
-    if not np.all(np.isfinite(rhs(solver.t, solver.y))):
-        raise _not_finite(system, rhs(solver.t, solver.y), solver.t)
-    raise SimulatorFailed("diverged", Diagnostic(
-        "KC0601", f"the solver cannot go on at t = {solver.t:.6g} s: {(message or 'step too small').rstrip('.').lower()}",
-        hint="a voltage probably grows without bound there; give the nodes a `rail`, or check the signs of the gains"))
-
-
-def _limit(progress: _Progress, solver: scipy.integrate.OdeSolver) -> None:
-    if progress.steps > MAX_STEPS:
-        raise SimulatorFailed("stalled", Diagnostic("KC0601", f"{MAX_STEPS:,} steps were not enough, t = {solver.t:.6g} s",
-                                                    hint="allow a larger --rtol"))
-
-
-def _not_finite(system: System, values: np.ndarray, time: float) -> SimulatorFailed:
-    bad = int(np.flatnonzero(~np.isfinite(values))[0])
-    return SimulatorFailed("nonfinite", Diagnostic("KC0602", f"`{system.unknown_name(bad)}` is not finite at t = {time:.6g} s"))

@@ -19,12 +19,13 @@ from kcompile.ir.device import DeviceModel
 from kcompile.ir.expr import Expression, potential, symbol
 from kcompile.ir.structure import capacitance_matrix
 from kcompile.sim.kernel import Kernel, Prepared, make_kernel
+from kcompile.sim.kinks import kinks
 from kcompile.sim.waveform import Sources
 
 
 @dataclass(frozen=True, eq=False)
 class LawKernels:
-    """Kernels of one law: currents then rates, and their partial derivatives that are not zero."""
+    """Kernels of one law: currents then rates, their partial derivatives that are not zero, and what changes sign at kinks."""
 
     values: Kernel
     partials: Kernel
@@ -32,6 +33,7 @@ class LawKernels:
     """(output, input name) of each partial derivative."""
     derivatives: tuple[Expression, ...]
     initials: Kernel
+    kinks: Kernel
 
 
 def law_kernels(model: DeviceModel) -> LawKernels:
@@ -48,7 +50,8 @@ def law_kernels(model: DeviceModel) -> LawKernels:
                 partials.append(derivative)
                 places.append((k, one.name))
     return LawKernels(make_kernel(outputs, slow), make_kernel(partials, slow), tuple(places),
-                      tuple(partials), make_kernel(law.initials, slow))
+                      tuple(partials), make_kernel(law.initials, slow),
+                      make_kernel(kinks(outputs, slow), slow))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,7 @@ class Group:
     states: np.ndarray
     values: Prepared
     partials: Prepared
+    kinks: Prepared
     initials: np.ndarray
     waves: tuple[tuple[str, np.ndarray, Sources], ...]
     """(parameter, rows, sources): tables of a group may use different kinds of waveform."""
@@ -141,7 +145,7 @@ class System:
         first = kernels.initials.prepare(columns)({})
         initials = np.stack([np.broadcast_to(v, (len(ends),)) for v in first], axis=1) if width else np.zeros((len(ends), 0))
         return Group(model, phase, tuple(tables), kernels, ends, states, kernels.values.prepare(columns),
-                     kernels.partials.prepare(columns), initials, waves)
+                     kernels.partials.prepare(columns), kernels.kinks.prepare(columns), initials, waves)
 
     def _initial_states(self, groups: Iterable[Group]) -> list[np.ndarray]:
         values = np.zeros(len(self.state_names))
@@ -300,6 +304,18 @@ class System:
         flow = scipy.sparse.csc_array((summed, (row, column)), shape=(self.size, self.size))
         states = scipy.sparse.eye_array(len(self.state_names))
         return scipy.sparse.csc_array(scipy.sparse.block_diag([self._inverse, states]) @ flow)
+
+    def kinks(self, k: int, time: float, y: np.ndarray) -> np.ndarray:
+        """float64[kinks]: for each kink of each device connected in slice k, a value whose sign says on which side it is."""
+        v = self.voltages(time, y)
+        values = [np.broadcast_to(value, (group.count,)) for group in self.slices[k].groups if group.kernels.kinks.outputs
+                  for value in group.kinks(self._fast(group, v, y, time))]
+        return np.concatenate(values) if values else np.zeros(0)
+
+    def next_extreme(self, k: int, time: float) -> float:
+        """First instant after a time at which a sine turns round that slice k sees, in seconds; inf where there is none."""
+        sources = [s for _, s in self._stimuli] + [s for group in self.slices[k].groups for _, _, s in group.waves]
+        return min((one.next_extreme(time) for one in sources), default=np.inf)
 
     def corners(self, stop: float) -> np.ndarray:
         """Instants in (0, stop) where a waveform has a corner."""

@@ -32,6 +32,17 @@ class Sources:
         """
         return _RATE[self.wave.kind](self.wave.arguments.T, time, ahead)
 
+    def next_extreme(self, time: float) -> float:
+        """The first instant after a time at which a sine turns round, in seconds; inf where there is none."""
+        if self.wave.kind != "sin":
+            return np.inf
+        _, _, frequency, delay, damping, phase = self.wave.arguments[self.wave.arguments[:, 2] > 0.0].T
+        omega = 2 * np.pi * frequency
+        first = delay + (np.arctan2(omega, damping) - np.deg2rad(phase)) / omega
+        half = 0.5 / frequency
+        after = np.maximum(time, delay)
+        return float(np.min(first + (np.floor((after - first) / half + 1e-6) + 1) * half, initial=np.inf))
+
     def corners(self, stop: float) -> np.ndarray:
         """Instants in (0, stop) at which a rate jumps, sorted, float64."""
         times, again = edges(self.wave)
