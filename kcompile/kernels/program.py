@@ -84,14 +84,19 @@ class Program:
                  ) -> tuple[np.ndarray, np.ndarray]:
         """(states float[batch, unknowns] at the end, int[batch] steps tried), with steps of its own for each sample.
 
-        The local error of a step is kept below atol + rtol |y|, root mean square over the unknowns. Circuits without
-        waveforms, methods with an estimate of the error. Raises `SimulatorFailed` KC0601 where a sample needs more than
-        `most` steps, or steps that the precision of its numbers cannot make.
+        The local error of a step is kept below atol + rtol |y|, root mean square over the unknowns; rtol is at least four
+        units in the last place. Circuits without waveforms, methods with an estimate of the error. Raises `UsageError` KC0503,
+        `SimulatorFailed` KC0601 where a sample needs more than `most` steps, or steps that the precision of its numbers cannot
+        make.
         """
         error = self._plan.method.error
         if error is None or self._plan.drives is not None or any(one.waves for one in self._plan.groups.values()):
             raise UsageError(Diagnostic("KC0503", "steps are chosen for each sample in circuits without waveforms, by `tsit5`",
                                         hint="take fixed steps"))
+        least = 4 * float(np.finfo(self._real).eps)
+        if not (least <= rtol <= 0.1 and 0.0 < atol < np.inf):
+            raise UsageError(Diagnostic("KC0503", f"in {self._real} rtol lies between {least:.2g} and 0.1, and atol is positive, not "
+                                        f"{rtol!r} and {atol!r}", hint="" if self._real.itemsize == 8 else "take float64"))
         start = np.ascontiguousarray(start, dtype=self._real)
         ends = np.empty((len(start), 1, self._plan.system.size), dtype=self._real)
         steps = np.zeros(len(start), dtype=np.int32)
@@ -101,10 +106,10 @@ class Program:
                                 order=self._plan.method.order, error=weights.ctypes.data, slice_length=ends_of_slices.ctypes.data,
                                 steps=steps.ctypes.data)
         self._call(start, columns, None, control=control, ends=ends.ctypes.data)
-        lost = np.flatnonzero(steps < 0)
-        if len(lost) or not np.all(np.isfinite(ends)):
+        lost = np.flatnonzero((steps < 0) | ~np.isfinite(ends[:, 0]).all(axis=1))
+        if len(lost):
             raise SimulatorFailed("stalled", Diagnostic(
-                "KC0601", f"{len(lost)} of {len(start)} samples do not reach the end within rtol {rtol:g}",
+                "KC0601", f"{len(lost)} of {len(start)} samples, sample {lost[0]} first, do not reach the end within rtol {rtol:g}",
                 hint="allow a larger rtol, or use float64"))
         return ends[:, 0], steps
 

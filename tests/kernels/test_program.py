@@ -230,3 +230,31 @@ def test_a_tolerance_that_cannot_be_met_is_said() -> None:
         kernel.adaptive(np.array([[1.0]]), given, rtol=1e-6, atol=1e-6)
     with pytest.raises(kc.UsageError, match="KC0503"):
         made(circuit).adaptive(np.array([[1.0]]), given, rtol=1e-6, atol=1e-6)
+
+
+def test_the_last_step_reaches_the_end_however_near_the_one_before_came() -> None:
+    """The first steps of a constant rate are 1, 5 and 25 hundredths of the voltage: here they end 1e-6 V before the end."""
+    constant = compiled("node a; input a; Capacitor(a, gnd) { c = 1 F }; Bias(a) { i = 1 A };",
+                        HEAD.replace("Multiplier", "Multiplier, Bias"))
+    start = np.array([[2.0 * (1 - 5e-7) / 0.31]])
+    ends, _ = made(constant, steps=1, method="tsit5").adaptive(start, columns(System(constant)), rtol=1e-12, atol=1e-12)
+    assert ends[0, 0] == pytest.approx(start[0, 0] + 2.0, rel=1e-13)
+
+
+def test_a_tolerance_finer_than_the_numbers_is_refused() -> None:
+    """float32 once took 48,000 steps for rtol 1e-12, and was off by 2e-5."""
+    circuit = compiled(CIRCUITS["pairs"])
+    given, (_, start) = columns(System(circuit)), starts(circuit, 2)
+    for double, rtol in ((False, 1e-7), (True, 1e-16), (True, 0.0), (True, np.nan)):
+        with pytest.raises(kc.UsageError, match=r"KC0503.*rtol lies between"):
+            made(circuit, steps=1, method="tsit5", double=double).adaptive(start, given, rtol=rtol, atol=1e-6)
+    with pytest.raises(kc.UsageError, match=r"KC0503.*atol is positive"):
+        made(circuit, steps=1, method="tsit5").adaptive(start, given, rtol=1e-6, atol=0.0)
+
+
+def test_single_precision_keeps_the_finest_tolerance_it_takes() -> None:
+    circuit = compiled(CIRCUITS["laws"])
+    given, (_, start) = columns(System(circuit)), starts(circuit, 9)
+    narrow, _ = made(circuit, steps=1, method="tsit5", double=False).adaptive(start, given, rtol=5e-7, atol=5e-7)
+    wide, _ = made(circuit, steps=1, method="tsit5").adaptive(start, given, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(narrow, wide, rtol=5e-6, atol=5e-6)
