@@ -113,7 +113,7 @@ class Piece:
         shorter = self._kink_within(solver, at, y, kinks, method) if len(kinks) else None
         if shorter is not None:
             return method(at, y, self._stop, first_step=shorter * (solver.t - at))
-        first, last = np.searchsorted(self._times, np.array([-np.inf if at == self._start else at, solver.t]), side="right")
+        first, last = np.searchsorted(self._times, np.array([at, solver.t]), side="right")
         if last > first:
             self._states[first:last] = solver.dense_output()(self._times[first:last]).T
         return solver
