@@ -95,8 +95,8 @@ class Program:
                                         hint="take fixed steps"))
         least = 4 * float(np.finfo(self._real).eps)
         if not (least <= rtol <= 0.1 and 0.0 < atol < np.inf):
-            raise UsageError(Diagnostic("KC0503", f"in {self._real} rtol lies between {least:.2g} and 0.1, and atol is positive, not "
-                                        f"{rtol!r} and {atol!r}", hint="" if self._real.itemsize == 8 else "take float64"))
+            raise UsageError(Diagnostic("KC0503", f"in {self._real} rtol lies between {least:.2g} and 0.1, and atol is positive, "
+                                        f"not {rtol!r} and {atol!r}", hint="" if self._real.itemsize == 8 else "take float64"))
         start = np.ascontiguousarray(start, dtype=self._real)
         ends = np.empty((len(start), 1, self._plan.system.size), dtype=self._real)
         steps = np.zeros(len(start), dtype=np.int32)
@@ -109,7 +109,7 @@ class Program:
         lost = np.flatnonzero((steps < 0) | ~np.isfinite(ends[:, 0]).all(axis=1))
         if len(lost):
             raise SimulatorFailed("stalled", Diagnostic(
-                "KC0601", f"{len(lost)} of {len(start)} samples, sample {lost[0]} first, do not reach the end within rtol {rtol:g}",
+                "KC0601", f"{len(lost)} of {len(start)} samples do not reach the end within rtol {rtol:g}, sample {lost[0]} first",
                 hint="allow a larger rtol, or use float64"))
         return ends[:, 0], steps
 

@@ -65,10 +65,10 @@ class Piece:
 
     # ---- methods ------------------------------------------------------------------------------------------------------
 
-    def _dormand_prince(self, at: float, y: np.ndarray, stop: float, **limits: float) -> scipy.integrate.OdeSolver:
+    def _dormand_prince(self, at: float, y: np.ndarray, stop: float, **limits: Any) -> scipy.integrate.OdeSolver:
         return scipy.integrate.DOP853(self._rhs, at, y, stop, **self._tolerances, **limits)
 
-    def _radau(self, at: float, y: np.ndarray, stop: float, **limits: float) -> scipy.integrate.OdeSolver:
+    def _radau(self, at: float, y: np.ndarray, stop: float, **limits: Any) -> scipy.integrate.OdeSolver:
         return scipy.integrate.Radau(self._rhs, at, y, stop, jac=lambda time, y: self._system.jacobian(self._k, time, y),
                                      **self._tolerances, **limits)
 
@@ -109,7 +109,6 @@ class Piece:
         # A ramp may be on for no longer than the tip of a sine, so no step leaps over one.
         solver.max_step = min(longest, self._system.next_extreme(self._k, at) - at) if len(kinks) else longest
         self._advance(solver)
-        length = solver.t - at
         shorter = self._kink_within(solver, at, y, kinks, method) if len(kinks) else None
         if shorter is not None:
             return method(at, y, self._stop, first_step=shorter * (solver.t - at))
@@ -121,7 +120,7 @@ class Piece:
     def _kink_within(self, solver: Any, at: float, y: np.ndarray, kinks: np.ndarray, method: Any) -> float | None:
         """Part of the step just made that is to be tried instead; None where the step sees its kinks well enough."""
         crossed, length, ends = self._crossed, solver.t - at, self._system.kinks(self._k, solver.t, solver.y)
-        cubics = kinks, self._slopes(at, y, kinks) * length, ends, self._slopes(solver.t, solver.y, ends) * length
+        cubics = kinks, self._slopes(at, y, kinks, length), ends, self._slopes(solver.t, solver.y, ends, length)
         touch = first_touch(*cubics)
         if touch is not None or not crossed:
             return touch
@@ -130,11 +129,10 @@ class Piece:
         # Up to the kink, or as far as an error that goes with the square of a step allows.
         return min(0.98, max(first_crossing(*cubics), float(np.clip(0.9 * excess**-0.5, 0.05, 0.5)))) if excess > 1.0 else None
 
-    def _slopes(self, time: float, y: np.ndarray, kinks: np.ndarray) -> np.ndarray:
-        """float64[kinks] per second, by a difference along the solution."""
-        rates = self._rhs(time, y)
-        ahead = 1e-6 * (self._stop - self._start)
-        return (self._system.kinks(self._k, time + ahead, y + ahead * rates) - kinks) / ahead
+    def _slopes(self, time: float, y: np.ndarray, kinks: np.ndarray, length: float) -> np.ndarray:
+        """float64[kinks] per step of this length, by a difference along the solution."""
+        ahead = 1e-3 * length
+        return 1e3 * (self._system.kinks(self._k, time + ahead, y + ahead * self._rhs(time, y)) - kinks)
 
     def _disagreement(self, solver: Any, at: float, y: np.ndarray, method: Any) -> float:
         """How far a step is from two of half its length, at its middle and its end, in units of the tolerance."""
@@ -146,7 +144,7 @@ class Piece:
             self._advance(other)
             for time in (middle, solver.t):
                 if before < time <= other.t:
-                    one, two = (solver.y, other.y) if time == solver.t else (solver.dense_output()(time), other.dense_output()(time))
+                    one, two = (each.y if time == each.t else each.dense_output()(time) for each in (solver, other))
                     scale = self._tolerances["atol"] + self._tolerances["rtol"] * np.maximum(np.abs(y), np.abs(two))
                     worst = max(worst, float(np.max(np.abs(one - two) / scale)))
         self._crossed = True

@@ -74,7 +74,7 @@ def _partials(group: Group, lower: np.ndarray, upper: np.ndarray) -> list[Bounds
 
 
 def _in_pieces(derivative: Expression, known: dict[str, Bounds], count: int) -> Bounds:
-    """Bounds float64[count]; of a derivative that reads one voltage piece by piece, so that two ramps apart are not on at once."""
+    """Bounds float64[count]; piece by piece for a derivative that reads one voltage, so that two ramps apart are not on at once."""
     read = [one.name for one in derivative.free_symbols if one.name.startswith("V(")]
     low, high = known[read[0]] if len(read) == 1 else everywhere()
     if np.all(np.isfinite(low) & np.isfinite(high)) and len(read) == 1:
@@ -87,8 +87,9 @@ def _in_pieces(derivative: Expression, known: dict[str, Bounds], count: int) -> 
 
 def _largest(system: System, part: Slice, known: list[list[Bounds]]) -> scipy.sparse.csr_array:
     """Largest magnitude of each entry of the Jacobian of flows, [size, size]; parallel devices add up before it is taken."""
-    ends = [np.concatenate([one[k] for bounds in known for one in bounds] or [np.zeros(0)])[part.jacobian_sources] for k in (0, 1)]
-    down, up = (np.where(part.jacobian_signs > 0, a, -b) for a, b in (ends, ends[::-1]))
+    lower, upper = (np.concatenate([one[k] for bounds in known for one in bounds] or [np.zeros(0)])[part.jacobian_sources]
+                    for k in (0, 1))
+    down, up = (np.where(part.jacobian_signs > 0, a, -b) for a, b in ((lower, upper), (upper, lower)))
     low, high = (np.bincount(part.jacobian_order, values, minlength=len(part.jacobian_keys)) for values in (down, up))
     place = (part.jacobian_keys % system.size, part.jacobian_keys // system.size)
     return scipy.sparse.csr_array((np.maximum(np.abs(low), np.abs(high)), place), shape=(system.size, system.size))
@@ -107,7 +108,7 @@ def _radius(matrix: scipy.sparse.csr_array) -> float:
     """Upper bound of the spectral radius of a matrix without negative entries."""
     if not np.all(np.isfinite(matrix.data)):
         return np.inf
-    weights, found = np.ones(matrix.shape[0]), np.inf
+    weights, found = np.ones(matrix.count_nonzero(axis=1).shape), np.inf
     for _ in range(_SWEEPS):
         image = matrix @ weights
         found = min(found, float(np.max(image / weights, initial=0.0)))

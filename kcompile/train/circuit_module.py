@@ -84,7 +84,7 @@ class CircuitModule(nn.Module):
 
         initial: volts [batch, inputs] in the order of `input`; without it the circuit's own. drives: volts of the driven
         nodes at `stage_times`, [steps, stages, driven] or [batch, steps, stages, driven]; without them the circuit's own.
-        Raises `UsageError` KC0506, KC0507, KC0550, KC0551, and `SimulatorFailed` KC0611 where implicit steps have no solution.
+        Raises `UsageError` KC0506, KC0507, KC0550, KC0551, and `SimulatorFailed` KC0612 where implicit steps have no solution.
         """
         self._check_outputs()
         return self._run(initial, drives, whole=False)[:, 0]

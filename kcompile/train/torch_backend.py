@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import scipy.sparse
@@ -27,7 +26,7 @@ from kcompile.train.torch_step import Part, SliceStep
 class TorchBackend:
     """Runs a problem with torch operations on the device of the tensors it is given.
 
-    Raises `UsageError` KC0552, KC0553; a run `SimulatorFailed` KC0611.
+    Raises `UsageError` KC0552, KC0553; a run `SimulatorFailed` KC0612.
     """
 
     name = "torch"
@@ -72,7 +71,8 @@ class Layout:
                                         hint="rail=\"clamp\", the current of the law, which implicit steps follow"))
         if self._implicit and system.size > MAX_UNKNOWNS:
             raise UsageError(Diagnostic("KC0553", f"the circuit has {system.size:,} unknowns, of which implicit steps take at "
-                                        f"most {MAX_UNKNOWNS:,}", hint="take an explicit solver with shorter steps, or `kc.simulate`"))
+                                        f"most {MAX_UNKNOWNS:,}",
+                                        hint="take an explicit solver with shorter steps, or `kc.simulate`"))
         self._rail = (self._tensor(problem.lower)[:, None], self._tensor(problem.upper)[:, None]) if railed else None
         self._lengths = self._tensor(problem.schedule.lengths)
         self._steps = tuple(wrap(self._slice(part)) for part in system.slices)
@@ -157,7 +157,7 @@ class Layout:
     def _not_solved(self, n: int, error: NoRoot) -> SimulatorFailed:
         schedule, name = self._problem.schedule, self._problem.system.unknown_name(error.unknown)
         return SimulatorFailed("diverged", Diagnostic(
-            "KC0611", f"the equations of step {n + 1} of {schedule.count}, from {schedule.starts[n]:.6g} s to "
+            "KC0612", f"the equations of step {n + 1} of {schedule.count}, from {schedule.starts[n]:.6g} s to "
             f"{schedule.ends[n]:.6g} s, were not solved for sample {error.sample}: `{name}` is off by {error.residual:.3g}",
             hint="more `steps`, or a rail at nodes that something drives without bound"))
 

@@ -164,7 +164,7 @@ class Stage:
 
 
 def _worth(matrix: Tensor, x: Tensor) -> Tensor:
-    """What the terms of each equation are worth in its own unknown, [size, batch]: rounding moves a root by so many digits of it."""
+    """What the terms of each equation are worth in its own unknown, [size, batch]; rounding moves a root by digits of it."""
     terms = torch.bmm(matrix.abs(), x.t().abs()[:, :, None])[:, :, 0]
     return (terms / matrix.diagonal(dim1=1, dim2=2).abs().clamp(min=1.0)).t()
 

@@ -44,7 +44,8 @@ class SliceStep:
         increments: list[Tensor] = []
         for i, row in enumerate(((), *self.method.rows)):
             x = self._clip(combined(y, row, increments))
-            flow = flow_of(self.parts, x, known[i], prepared, [{name: wave[i] for name, wave in group.items()} for group in waves])
+            now = [{name: wave[i] for name, wave in group.items()} for group in waves]
+            flow = flow_of(self.parts, x, known[i], prepared, now)
             increments.append(rates(flow if inflow is None else flow + inflow[:, i, None]))
         return self._clip(combined(y, self.method.weights, increments))
 

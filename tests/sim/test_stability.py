@@ -39,7 +39,7 @@ def test_unequal_units_do_not_loosen_the_bound() -> None:
 def test_voltages_without_limit_give_no_bound_for_a_product() -> None:
     body = "node a, b; Capacitor(n, gnd) { c = 1 F } for n in a + b; Multiplier(a, b, b) { k = 2 A/V^2 };"
     assert bounds(body)[1] == [np.inf]
-    system, found = bounds(body, 3.0)
+    _, found = bounds(body, 3.0)
     assert 6.0 <= found[0] < 6.5
 
 

@@ -203,5 +203,6 @@ def test_stability_is_that_of_the_present_values_and_rails() -> None:
     assert one.stability().rates == pytest.approx([4.0], rel=1e-9)
     assert one.stability(-0.5, 0.5).rates == pytest.approx([1.0], rel=1e-9)
     flat = kc.compile(kc.Source("ramp.kc", RAMP.replace("node a;", "node a rail [-1 V, 0.5 V];")))
-    assert kc.CircuitModule(flat, "rk4", 200, 50.0, torch.float64, "ideal").stability().rates == pytest.approx([1.0], rel=1e-9)
-    assert kc.CircuitModule(flat, "rk4", 200, 50.0, torch.float64, "clamp").stability(-2, 2).rates == pytest.approx([109.0], rel=1e-9)
+    ideal, clamp = (kc.CircuitModule(flat, "rk4", 200, 50.0, torch.float64, rail) for rail in ("ideal", "clamp"))
+    assert ideal.stability().rates == pytest.approx([1.0], rel=1e-9)
+    assert clamp.stability(-2, 2).rates == pytest.approx([109.0], rel=1e-9)

@@ -25,8 +25,8 @@ from kcompile.train.encoding import make_encoding  # noqa: E402
 from kcompile.train.history import Record  # noqa: E402
 from kcompile.train.judge import judge, make_module  # noqa: E402
 from kcompile.train.objective import Objective  # noqa: E402
-from kcompile.train.report import show_report
 from kcompile.train.recipe import Recipe, read_recipe  # noqa: E402
+from kcompile.train.report import show_report  # noqa: E402
 from kcompile.train.sources.base import Samples  # noqa: E402
 
 QUICK = {"steps": 3, "batch": 16, "rate": 0.05, "scale": 2.0}

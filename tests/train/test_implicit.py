@@ -132,14 +132,15 @@ def test_a_step_without_a_solution_is_said_with_its_time_and_node() -> None:
         circuit Grow { node still, a; Capacitor(n, gnd) { c = 1 F } for n in still + a; Multiplier(a, a, a) { k = 1 A/V^2 };
                        input a; output a; }"""
     one = kc.CircuitModule(kc.compile(kc.Source("grow.kc", text)), SOLVER, 2, 2.0, torch.float64)
-    with pytest.raises(kc.SimulatorFailed, match=r"KC0611.*step 1 of 2.*sample 1: `a`"):
+    with pytest.raises(kc.SimulatorFailed, match=r"KC0612.*step 1 of 2.*sample 1: `a`"):
         one(torch.tensor([[-1.0], [1.0]], dtype=torch.float64))
 
 
 def test_a_diode_that_full_newton_steps_throw_off_is_solved() -> None:
     text = """use std.passive: Capacitor, Resistor;
         device Diode(a) { I(a, gnd) <+ 1 fA * (exp(V(a) / 25 mV) - 1); }
-        circuit D { node vin, a; drive vin = dc(5 V); Resistor(vin, a) { r = 1 kOhm }; Diode(a); Capacitor(a, gnd) { c = 1 pF }; output a; }"""
+        circuit D { node vin, a; drive vin = dc(5 V); Resistor(vin, a) { r = 1 kOhm }; Diode(a); Capacitor(a, gnd) { c = 1 pF };
+                    output a; }"""
     flat = kc.compile(kc.Source("d.kc", text))
     one = kc.CircuitModule(flat, SOLVER, 40, 1e-6, torch.float64)
     assert one().item() == pytest.approx(float(kc.simulate(flat, until=1e-6, points=2).read_out[0]), rel=1e-6)
