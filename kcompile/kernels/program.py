@@ -109,7 +109,7 @@ class Program:
         lost = np.flatnonzero((steps < 0) | ~np.isfinite(ends[:, 0]).all(axis=1))
         if len(lost):
             raise SimulatorFailed("stalled", Diagnostic(
-                "KC0601", f"{len(lost)} of {len(start)} samples do not reach the end within rtol {rtol:g}, sample {lost[0]} first",
+                "KC0601", f"{len(lost)} of {len(start)} samples do not reach the end within rtol {rtol:g}, {lost[0]} first",
                 hint="allow a larger rtol, or use float64"))
         return ends[:, 0], steps
 

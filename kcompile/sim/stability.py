@@ -74,7 +74,7 @@ def _partials(group: Group, lower: np.ndarray, upper: np.ndarray) -> list[Bounds
 
 
 def _in_pieces(derivative: Expression, known: dict[str, Bounds], count: int) -> Bounds:
-    """Bounds float64[count]; piece by piece for a derivative that reads one voltage, so that two ramps apart are not on at once."""
+    """Bounds float64[count]; piece by piece where a derivative reads one voltage, so that two ramps apart are not on at once."""
     read = [one.name for one in derivative.free_symbols if one.name.startswith("V(")]
     low, high = known[read[0]] if len(read) == 1 else everywhere()
     if np.all(np.isfinite(low) & np.isfinite(high)) and len(read) == 1:
