@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """Volts = offset + gain * input, value = target_offset + target_gain * number learned.
+    """Volts = offset + gain * input, within plus and minus limit; value = target_offset + target_gain * number learned.
 
-    gain, offset: float64[features]; target_gain, target_offset: float64[numbers], empty for classes.
+    gain, offset: float64[features]; limit: None for none; target_gain, target_offset: float64[numbers], empty for classes.
     """
 
     gain: np.ndarray
     offset: np.ndarray
+    limit: float | None
     target_gain: np.ndarray
     target_offset: np.ndarray
 
     def volts(self, inputs: torch.Tensor) -> torch.Tensor:
         """Starting voltages of inputs [batch, features], in their dtype."""
         gain, offset = (inputs.new_tensor(part) for part in (self.gain, self.offset))
-        return offset + gain * inputs
+        volts = offset + gain * inputs
+        return volts if self.limit is None else volts.clamp(-self.limit, self.limit)
 
     def numbers(self, targets: torch.Tensor) -> torch.Tensor:
         """What is learned of targets [batch, numbers]."""
@@ -44,7 +46,8 @@ def make_encoding(data: Data, recipe: Recipe) -> Encoding:
     target_mean, target_deviation = _spread(data.train.targets if not data.classes else np.zeros((2, 0)),
                                             recipe.standardize_targets)
     gain = recipe.input_scale / deviation
-    return Encoding(frozen(gain), frozen(recipe.input_offset - gain * mean), frozen(target_deviation), frozen(target_mean))
+    return Encoding(frozen(gain), frozen(recipe.input_offset - gain * mean), recipe.input_limit,
+                    frozen(target_deviation), frozen(target_mean))
 
 
 def _spread(values: np.ndarray, wanted: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -58,6 +58,7 @@ class Recipe:
     standardize: bool = setting(False, flag, "inputs with mean 0 and deviation 1 before scale and offset")
     input_scale: float = setting(1.0, Number(dimension=VOLTAGE), "volts per unit of the inputs")
     input_offset: float = setting(0.0, Number(dimension=VOLTAGE), "volts of input 0")
+    input_limit: float | None = setting(None, Number(positive=True, dimension=VOLTAGE), "largest voltage that an input becomes")
     shift: float = setting(0.0, Number(0.0), "augmentation: images move by up to so many pixels")
     rotation: float = setting(0.0, Number(0.0, 180.0), "augmentation: images turn by up to so many degrees")
     zoom: float = setting(0.0, Number(0.0, 0.9), "augmentation: images grow or shrink by up to this share")

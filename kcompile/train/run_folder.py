@@ -72,6 +72,7 @@ def format_report(run: Run, data: Data, report: TrainingReport) -> str:
         "classes": list(data.class_names) or data.classes, "status": run.status, "epochs": len(run.history),
         "best_epoch": best.epoch if best else None, "seconds": run.history[-1].seconds if run.history else 0.0,
         "encoding": {"input_gain": encoding.gain.tolist(), "input_offset": encoding.offset.tolist(),
+                     "input_limit": encoding.limit,
                      "target_gain": encoding.target_gain.tolist(), "target_offset": encoding.target_offset.tolist()},
         **report.record()}
     return json.dumps(content, indent=1) + "\n"

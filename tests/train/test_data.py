@@ -43,6 +43,23 @@ def test_scikit_learn(name: str, shape: tuple[int, ...], classes: int) -> None:
     np.testing.assert_array_equal(samples.inputs, again.inputs)
 
 
+def test_california_housing_comes_from_the_cache_and_never_from_the_network(tmp_path: Path,
+                                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns of the cache: value in dollars, income, age, rooms, bedrooms, people, households, latitude, longitude."""
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    import joblib
+
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
+    found = message(read_samples, "california_housing")
+    assert "KC0560" in found and "is not in the cache of scikit-learn" in found and "fetch_california_housing" in found
+    assert not list(tmp_path.iterdir())
+    joblib.dump(np.array([[150_000.0, 3, 20, 500, 100, 300, 100, 38, -122]] * 5), tmp_path / "cal_housing_py3.pkz")
+    samples = read_samples("california_housing")
+    np.testing.assert_array_equal(samples.inputs, [[3, 20, 5, 1, 300, 3, 38, -122]] * 5)
+    np.testing.assert_array_equal(samples.targets, [[1.5]] * 5)
+    assert samples.classes == ()
+
+
 def test_npz_with_its_own_test_part(tmp_path: Path) -> None:
     pixels = RNG.integers(0, 256, (10, 3, 4), dtype=np.uint8)
     np.savez(tmp_path / "a.npz", x_train=pixels, y_train=np.arange(10) % 2, x_test=pixels[:3], y_test=np.ones(3, dtype=int))

@@ -88,6 +88,15 @@ def test_numbers_are_learned_in_their_own_units(tmp_path: Path) -> None:
     assert fit.report.trained.parts["test"][1] < 0.3 * y.std()
 
 
+def test_inputs_beyond_the_limit_stay_at_it() -> None:
+    """Three of 1 and one of 9 have mean 3 and deviation 2 sqrt(3); the other column does not vary."""
+    x = np.array([[1.0, 5.0], [1.0, 5.0], [1.0, 5.0], [9.0, 5.0]])
+    data = make_data("arrays", Samples(x, np.zeros(4, dtype=int)), labels=True, validation=0.0, test=0.0, seed=0)
+    encoding = make_encoding(data, Recipe(standardize=True, input_scale=2.0, input_offset=0.5, input_limit=3.0))
+    volts = encoding.volts(torch.tensor([[1.0, 5.0], [9.0, 5.0], [-99.0, 9.0]], dtype=torch.float64))
+    np.testing.assert_allclose(volts, [[0.5 - 2 / 3**0.5, 0.5], [3.0, 0.5], [-3.0, 3.0]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("changes", [
     {"loss": "one-hot"}, {"optimizer": "SGD", "rate": 0.5, "optimizer_options": {"momentum": 0.9}},
     {"optimizer_options": {"foreach": True}},

@@ -41,7 +41,7 @@ class SampleSource(Protocol):
         ...
 
     def read(self, text: str, target: str | None) -> Samples:
-        """The samples; target: column of a table. Raises `UsageError` KC0501, KC0561, `ToolMissing` KC0711."""
+        """The samples; target: column of a table. Raises `UsageError` KC0501, KC0560, KC0561, `ToolMissing` KC0711."""
         ...
 
 
