@@ -17,21 +17,21 @@ from pathlib import Path
 import numpy as np
 
 import kcompile as kc
+from benchmarks.imported import ROOT
 from benchmarks.interrupted import Trainings, computing, trainings
 from benchmarks.row import Row, table
 from benchmarks.torchrun import apart, measure
-from kcompile.train.data import make_data, read_samples
+from benchmarks.trained import EXAMPLES, Example, read_example
 from kcompile.train.fit import Fit
+from kcompile.train.recipe import read_recipe
 from kcompile.train.team import Team
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 KILLS = 10
 SEEDS = 5
 """Trainings of each example; the worst decides. Recipes are chosen by the loss of the validation part, never by the test part."""
 
-TRAINED = (("two_moons", "moons", 0.98), ("two_moons", "circles", None), ("iris", "iris", None), ("friedman1", "friedman1", None),
-           ("digits", "digits", 0.97))
-"""Program, data set, and the accuracy of the test part that is wanted."""
+WANTED = {"two_moons": 0.98, "digits": 0.97}
+"""Accuracy of the test part by example."""
 TIME = 120.0
 
 
@@ -40,10 +40,9 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder, trainings(Path(folder)) as runner:
         yield _kills(runner, Path(folder))
     yield from _together()
-    for program, data, wanted in TRAINED:
-        fits = [kc.train(EXAMPLES / f"{program}.kc", data, EXAMPLES / f"{program}.toml", seed=seed) for seed in range(SEEDS)]
-        yield _trained(program, data, wanted, fits)
-    yield _in_ngspice(fits[0])  # the digits, which come last
+    for example in EXAMPLES:
+        yield _trained(example)
+    yield _in_ngspice(read_example(ROOT / "examples" / "digits.toml"))
 
 
 def _kills(runner: Trainings, folder: Path) -> Row:
@@ -72,7 +71,15 @@ def _together() -> Iterator[Row]:
                   "< 1e-6", f"{largest:.1e}; weights after an epoch {differences['weights']:.1e}", largest < 1e-6)
 
 
-def _trained(program: str, data: str, wanted: float | None, fits: list[Fit]) -> Row:
+def _trained(example: Example) -> Row:
+    what, wanted = f"{example.program.name} on {Path(example.data).stem}", WANTED.get(example.name)
+    if not example.available:
+        return Row(what, "", "not measured: no data")
+    fits = [kc.train(example.program, example.data, example.recipe, seed=seed) for seed in range(SEEDS)]
+    return _row(what, wanted, fits)
+
+
+def _row(name: str, wanted: float | None, fits: list[Fit]) -> Row:
     reports = [fit.report for fit in fits if fit.report is not None]
     values = np.array([[one.parts["test"][1] for one in report.figures] for report in reports])
     is_accuracy = reports[0].figure == "accuracy"
@@ -83,17 +90,16 @@ def _trained(program: str, data: str, wanted: float | None, fits: list[Fit]) -> 
     peak = max(float(report.clamped_peaks.max()) for report in reports if report.clamped_peaks is not None)
     what = "accuracy" if is_accuracy else "rms error"
     least = f"{100 * worst:.2f} %" if is_accuracy else f"{worst:.3g}"
-    return Row(f"{program}.kc on {data}: {what} of the test part as trained / at 20 steps / with clamps, {SEEDS} seeds",
+    return Row(f"{name}: {what} of the test part as trained / at 20 steps / with clamps, {SEEDS} seeds",
                "" if wanted is None else f"worst >= {100 * wanted:g} % in {TIME:g} s",
                f"median {found}, worst {least}; at most {seconds:.0f} s; voltages to {peak:.2f} V",
                None if wanted is None else bool(worst >= wanted) and seconds < TIME)
 
 
-def _in_ngspice(fit: Fit) -> Row:
-    samples = read_samples("digits")
-    data = make_data("digits", samples, labels=True, validation=0.1, test=0.2, seed=0)
-    report = kc.verify(fit.circuit.with_initial(data.test.inputs[0]), tolerance=1e-4)
-    return Row("trained digits.kc on one image of the test part, native against ngspice", "< 0.0001",
+def _in_ngspice(digits: Example) -> Row:
+    image = digits.samples(read_recipe(digits.recipe)).test.inputs[0]
+    report = kc.verify(kc.compile(digits.program, weights=digits.weights, inputs=image), tolerance=1e-4)
+    return Row("digits.kc with its trained values on one image of the test part, native against ngspice", "< 0.0001",
                f"{report.attempts[-1].worst:.1e} of full scale", report.passed)
 
 
