@@ -12,14 +12,22 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= $(shell nproc)
 
-.PHONY: demo picture test lint figures golden torch rivals ngspice compiler adms clean
+.PHONY: demo photograph picture weights test lint figures golden torch rivals ngspice compiler adms clean
 
-demo: $(READY) ngspice            ## compile a network that finds edges, run it in both simulators, write the picture
+demo: $(READY) ngspice            ## compile a trained network, and compare its netlist in ngspice with the own simulator
+	$(BIN)/kcompile examples/two_moons.kc --weights examples/two_moons.safetensors --input 0.5,-0.3 --target spice -o out --check
+	@echo "The netlist is out/TwoMoons.spice; run out/TwoMoons_tb.cir with ngspice, or draw it with make picture."
+
+photograph: $(READY) ngspice      ## compile a network that finds edges, run it in both simulators, write the picture
 	$(BIN)/python examples/photograph.py --out out
 
-picture: demo                     ## the picture of the README
+picture: photograph               ## the pictures of the README
+	$(BIN)/python examples/two_moons.py --out out
 	mkdir -p docs/figures
-	cp out/edges.png docs/figures/edges.png
+	cp out/two_moons.png out/edges.png docs/figures/
+
+weights: $(READY) torch compiler  ## train all examples again
+	$(BIN)/python -m benchmarks.trained
 
 test: $(READY) torch ngspice compiler adms lint       ## everything that continuous integration checks
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
