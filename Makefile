@@ -16,7 +16,8 @@ JOBS ?= $(shell nproc)
 
 demo: $(READY) ngspice            ## compile a trained network, and compare its netlist in ngspice with the own simulator
 	$(BIN)/kcompile examples/two_moons.kc --weights examples/two_moons.safetensors --input 0.5,-0.3 --target spice -o out --check
-	@echo "The netlist is out/TwoMoons.spice; run out/TwoMoons_tb.cir with ngspice, or draw it with make picture."
+	@echo "The netlist is out/TwoMoons.spice, its test bench for ngspice out/TwoMoons_tb.cir."
+	@echo "$(BIN)/python examples/two_moons.py draws what it computes, out/two_moons.png."
 
 photograph: $(READY) ngspice      ## compile a network that finds edges, run it in both simulators, write the picture
 	$(BIN)/python examples/photograph.py --out out
