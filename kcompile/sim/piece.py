@@ -20,6 +20,10 @@ _CHECK_EVERY = 64
 _POWERS = 24
 _WORTH_SWITCHING = 3000
 """Steps still to go at the stability limit that make implicit steps cheaper."""
+MAX_KINKS = 1_000
+"""Kinks of a circuit that steps look out for. Of more, one lies in every step and most change little, while halving steps at all
+of them takes longer than anybody waits."""
+_NONE = np.zeros(0)
 
 
 @dataclass
@@ -47,10 +51,12 @@ class Piece:
         self._tolerances = {"rtol": rtol, "atol": atol}
         self._sides = np.zeros(0, dtype=bool)
         self._crossed = False
+        self._watched = True
 
     def run(self, y: np.ndarray) -> np.ndarray:
         """Unknowns at the end, from those at the start; raises `SimulatorFailed` KC0601, KC0602."""
         at = self._start
+        self._watched = len(self._system.kinks(self._k, at, y)) <= MAX_KINKS
         if not self._progress.implicit:
             at, y = self._explicit(at, y)
         return self._implicit(at, y) if at < self._stop else y
@@ -104,7 +110,7 @@ class Piece:
     def _step(self, solver: Any, method: Any, longest: float) -> Any:
         """A solver one step further, with its records written; or one that is to try again with a shorter step."""
         at, y = solver.t, solver.y
-        kinks = self._system.kinks(self._k, at, y)
+        kinks = self._system.kinks(self._k, at, y) if self._watched else _NONE
         self._sides, self._crossed = kinks > 0.0, False
         # A ramp may be on for no longer than the tip of a sine, so no step leaps over one.
         solver.max_step = min(longest, self._system.next_extreme(self._k, at) - at) if len(kinks) else longest
