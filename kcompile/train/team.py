@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -108,6 +109,8 @@ def find_team(device: str) -> Team:
     if not dist.is_initialized():
         with _heard():
             dist.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl")
+        # Its threads must end before the interpreter does.
+        atexit.register(dist.destroy_process_group)
     return Team(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
