@@ -141,7 +141,10 @@ class Piece:
         return 1e3 * (self._system.kinks(self._k, time + ahead, y + ahead * self._rhs(time, y)) - kinks)
 
     def _disagreement(self, solver: Any, at: float, y: np.ndarray, method: Any) -> float:
-        """How far a step is from two of half its length, at its middle and its end, in units of the tolerance."""
+        """How far a step is from two of half its length, at its middle and its end, in units of the tolerance.
+
+        The root mean square over the unknowns, as in the methods.
+        """
         half = 0.5 * (solver.t - at)
         middle, worst = at + half, 0.0
         other = method(at, y, solver.t, first_step=half, max_step=half)
@@ -152,7 +155,7 @@ class Piece:
                 if before < time <= other.t:
                     one, two = (each.y if time == each.t else each.dense_output()(time) for each in (solver, other))
                     scale = self._tolerances["atol"] + self._tolerances["rtol"] * np.maximum(np.abs(y), np.abs(two))
-                    worst = max(worst, float(np.max(np.abs(one - two) / scale)))
+                    worst = max(worst, float(np.sqrt(np.mean(((one - two) / scale) ** 2))))
         self._crossed = True
         return worst
 
