@@ -107,9 +107,12 @@ def find_team(device: str) -> Team:
     if not _started_together():
         return Team()
     if not dist.is_initialized():
+        # Its functions hold the group that there is when it is imported, as torch's optimizers do later; that would never end.
+        import torch.distributed.nn
+
         with _heard():
             dist.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl")
-        # Its threads must end before the interpreter does.
+        # A thread of it that lets go of a tensor while the interpreter ends aborts the process.
         atexit.register(dist.destroy_process_group)
     return Team(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
