@@ -28,6 +28,8 @@ WRITER = textwrap.dedent("""
     from pathlib import Path
     from kcompile.files import manifest, write_files
     names, stop = {names!r}, int(sys.argv[2])
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # nohup, or a shell in the background, ignores some
+        signal.signal(one, signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL)
     replace, done = os.replace, 0
     def counted(*paths):
         global done
