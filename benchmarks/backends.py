@@ -32,9 +32,6 @@ from kcompile.sim.tableau import RK4, Tableau
 OWN = 5.0
 """Times its own forward that the forward with the gradient may take."""
 
-NOTE = """`cpp` sorts the parameters of every call, `kernel` does not. What else keeps the rows below their mark is not known;
-that division makes tanh slow was supposed, and an approximate inverse was slower still."""
-
 
 @dataclass(frozen=True)
 class Case:
