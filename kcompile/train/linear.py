@@ -31,6 +31,8 @@ class Linear:
     backward: Rows
 
     def __call__(self, x: Tensor) -> Tensor:
+        if not (torch.is_grad_enabled() and x.requires_grad):
+            return self.forward(x)
         return _Apply.apply(x, self)  # pyright: ignore[reportReturnType]
 
 

@@ -43,6 +43,8 @@ class Start:
         return start if self._rail is None else torch.clamp(start, *self._rail)
 
     def _states(self, columns: Sequence[Tensor]) -> list[Tensor]:
+        if not self._groups:
+            return []
         found, slow = [], self._problem.by_group(columns)
         for k in self._groups:
             group = self._problem.system.groups[k]
