@@ -63,7 +63,7 @@ def rows() -> Iterator[Row]:
     for name, variant in VARIANTS.items():
         column = [one.relative[name] for one in found]
         above = "" if variant.wanted is None else f", {sum(one > variant.wanted for one in column)} networks above the mark"
-        yield Row(f"gradients of {NETWORKS} random networks against central differences, {name}, the worst",
+        yield Row(f"gradients of {NETWORKS} random networks, rails {RAIL}, against central differences, {name}, the worst",
                   f"<= {variant.wanted:g}" if variant.wanted else "", f"{max(column):.1e}, median {np.median(column):.1e}{above}",
                   None if variant.wanted is None else max(column) <= variant.wanted)
     yield Row("networks drawn again", "", f"{redrawn}")

@@ -44,11 +44,11 @@ class _Built:
 class CircuitModule(nn.Module):
     """A circuit that runs with fixed steps, with a parameter for each of `Circuit.trainable()`, under its name.
 
-    solver: `heun`, `rk4`, `tsit5` or, for stiff circuits, the implicit `tr-bdf2`; steps: of each time slice; until: seconds,
-    for circuits without phases. rail: `clamp` runs the current that a rail stands for, `ideal` projects voltages into it.
-    backend: `cpp`, `torch`, `compiled` by torch, or `auto`, which is `cpp` for explicit steps on processors with a compiler.
-    Values and voltages are in SI units. Raises `UsageError` KC0503, KC0505, KC0508, KC0509, KC0552, KC0553, `ToolMissing`
-    KC0717.
+    solver: `heun`, `rk4`, `tsit5` or, for stiff circuits, the implicit `sdirk2` and `tr-bdf2`; steps: of each time slice;
+    until: seconds, for circuits without phases. rail: `clamp` runs the current that a rail stands for, `ideal` projects
+    voltages into it. backend: `cpp`, `torch`, `compiled` by torch, or `auto`, which is `cpp` for explicit steps on processors
+    with a compiler. Values and voltages are in SI units. Raises `UsageError` KC0503, KC0505, KC0508, KC0509, KC0552, KC0553,
+    `ToolMissing` KC0717.
     """
 
     def __init__(self, circuit: Circuit, solver: str = "rk4", steps: int = 8, until: float | None = None,

@@ -61,16 +61,22 @@ def test_one_sample_alone_is_the_sample_in_a_batch(case: str, double: bool, meth
     circuit = compiled(CIRCUITS[case])
     system = System(circuit)
     assert find_strips(plan(circuit, double=double)) is not None
-    limit = np.full(system.size, 0.8)
-    schedule = fixed_schedule(circuit, 7, None if circuit.phases else 2.0)
-    program = Program(system, schedule, METHODS[method], lower=-limit, upper=limit, record=(0, 3, schedule.count), double=double,
-                      threads=1)
     start = np.clip(np.random.default_rng(1).normal(size=(2, system.size)), -0.8, 0.8)
-    given = columns(system)
-    batch = program.forward(start, given)
-    alone = np.concatenate([program.forward(one[None], given) for one in start])
+    given, limit = columns(system), np.full(system.size, 0.8)
+    schedule = fixed_schedule(circuit, 7, None if circuit.phases else 2.0)
+
+    def program(double: bool) -> Program:
+        return Program(system, schedule, METHODS[method], lower=-limit, upper=limit, record=(0, 3, schedule.count), double=double,
+                       threads=1)
+
+    one = program(double)
+    batch = one.forward(start, given)
+    alone = np.concatenate([one.forward(sample[None], given) for sample in start])
     assert np.abs(batch[:, -1] - batch[:, 0]).max() > 0.1
-    assert np.abs(alone - batch).max() < (1e-14 if double else 1e-5)
+    # In float32 as far from float64 as a batch is, but for the order of sums.
+    exact = program(True).forward(start, given)
+    allowed = 1e-14 if double else 4 * np.abs(batch - exact).max()
+    assert np.abs(alone - exact).max() < allowed
 
 
 def test_drives_of_one_sample_are_read() -> None:

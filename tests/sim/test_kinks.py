@@ -8,6 +8,7 @@ import scipy.optimize
 
 import kcompile as kc
 from kcompile.ir.expr import symbol
+from kcompile.sim import piece
 from kcompile.sim.integrate import simulate
 from kcompile.sim.kinks import first_crossing, first_touch, kinks
 from kcompile.sim.waveform import Sources
@@ -68,6 +69,13 @@ def test_a_ramp_that_is_on_at_the_tips_of_a_sine_is_not_leaped_over() -> None:
     area = (np.sin(angle) - 0.999 * angle) / (np.pi * 1e3 * 1e-6)
     found = kc.simulate(flat, until=0.01, points=11)["n"]
     np.testing.assert_allclose(found[1:], area * np.arange(1, 11), rtol=1e-6)
+
+
+def test_a_circuit_with_more_kinks_than_are_watched_relies_on_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = compiled("node a, n; drive a = sin(0 V, 1 V, 1 kHz); Tip(a, n); Capacitor(n, gnd) { c = 1 uF };")
+    watched = kc.simulate(flat, until=0.01, points=2)["n"][-1]
+    monkeypatch.setattr(piece, "MAX_KINKS", 0)
+    assert kc.simulate(flat, until=0.01, points=2)["n"][-1] < 0.1 * watched
 
 
 @pytest.mark.parametrize("g", [10.0, 1e3, 1e6])
