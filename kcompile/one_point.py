@@ -31,16 +31,29 @@ def _row(work: Work, draw: int | None, found: Callable[[], Mapping[str, float]])
 
 
 def _first(circuit: Callable[[Work], Circuit], works: Sequence[Work]) -> str:
-    """Digest of the first circuit whose values lie within their limits; what else is wrong with it is wrong with all."""
+    """Digest of the first circuit whose values lie within their limits; what else is wrong with it, or with a value of any point,
+    is raised."""
+    from kcompile.ir.assign import assign_settings, dimensions
     from kcompile.ir.printer import print_circuit
 
-    for work in works:
-        try:
-            return sha256(print_circuit(circuit(work)))
-        except UsageError as error:
-            if work is works[-1] or any(one.code != "KC0505" for one in error.diagnostics):
-                raise
-    raise AssertionError("a sweep has points")
+    first = next((found for work in works if (found := _within_limits(partial(circuit, work))) is not None), None)
+    if first is None:
+        first = circuit(works[-1])
+    known = dimensions(first)
+    for name, value in dict.fromkeys(pair for work in works for pair in work.settings.items()):
+        if name in known:
+            _within_limits(partial(assign_settings, first, {name: value}))
+    return sha256(print_circuit(first))
+
+
+def _within_limits(circuit: Callable[[], Circuit]) -> Circuit | None:
+    """A circuit, None where a value is outside its limits, which is a matter of its point alone."""
+    try:
+        return circuit()
+    except UsageError as error:
+        if any(one.code != "KC0505" for one in error.diagnostics):
+            raise
+        return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,7 +117,8 @@ def test_an_interrupted_sweep_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("given", "named", "code"), [
-    (({"R3.r": "1kOhm"},), {}, "KC0502"), (({"R1.r": "1V"},), {}, "KC0503"), (({},), {}, "KC0580"),
+    (({"R3.r": "1kOhm"},), {}, "KC0502"), (({"R1.r": "1V"},), {}, "KC0503"),
+    (({"R1.r": "1kOhm,2V"},), {}, "KC0503"), (({},), {}, "KC0580"),
     (({"R1.r": "0Ohm"},), {}, "KC0505"), (({},), {"draws": 3}, "KC0580"),
     (({},), {"draws": 3, "spread": {"R9.r": "5%"}}, "KC0502"),
     (({},), {"draws": 3, "spread": {"R1.r": "5 V"}}, "KC0503"), (({},), {"draws": 3, "spread": {"R1.r": "-1%"}}, "KC0503"),
