@@ -1,4 +1,4 @@
-"""The structures of `templates/cpp/kernel.cpp.j2`, field by field in its order."""
+"""The structures of `templates/cpp/head.cpp.j2`, field by field in its order."""
 
 from __future__ import annotations
 
