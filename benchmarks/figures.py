@@ -30,13 +30,17 @@ SECTIONS = {
 
 
 def machine() -> str:
-    """One sentence about what the figures were measured on."""
+    """Cores and name of the processor."""
     info = Path("/proc/cpuinfo")
     model = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("kcompile", "numpy", "scipy", "sympy", "lark"))
-    return (f"{os.cpu_count()} cores of {model[1] if model else platform.processor() or 'an unnamed processor'}, "
-            f"Python {platform.python_version()}, {versions}, ngspice {probe_ngspice().version}, "
-            f"openvaf-r {probe_openvaf()[0]}, VACASK {probe_vacask()[0]}.")
+    return f"{os.cpu_count()} cores of {model[1] if model else platform.processor() or 'an unnamed processor'}"
+
+
+def versions() -> str:
+    """What the figures were measured with."""
+    packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("kcompile", "numpy", "scipy", "sympy", "lark"))
+    return (f"Python {platform.python_version()}, {packages}, ngspice {probe_ngspice().version}, "
+            f"openvaf-r {probe_openvaf()[0]}, VACASK {probe_vacask()[0]}")
 
 
 def sections_of(page: str) -> dict[str, str]:
@@ -52,13 +56,13 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := set(arguments.section) - set(SECTIONS):
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    head = ("# Figures\n\nWritten by `make figures`; each section by the command below its title, on the day beside it. "
-            f"Measured on {machine()}")
+    head = ("# Figures\n\nWritten by `make figures`; each section by the command below its title, on the day and the machine "
+            f"beside it. Measured with {versions()}.")
     kept = {}
     if arguments.section and arguments.write:
         page = arguments.write.read_text(encoding="utf-8")
         if not page.startswith(head + "\n"):
-            parser.error(f"{arguments.write} was measured on another machine or with other versions; measure every section")
+            parser.error(f"{arguments.write} was measured with other versions; measure every section")
         kept = sections_of(page)
     every: list[Row] = []
     for name, title in SECTIONS.items():
@@ -67,7 +71,7 @@ def main() -> int:
         module = import_module(f"benchmarks.{name}")
         found = list(module.rows())
         every += found
-        kept[title] = "\n\n".join((f"`python -m {module.__name__}` ({date.today()})", table(found),
+        kept[title] = "\n\n".join((f"`python -m {module.__name__}` ({date.today()}, {machine()})", table(found),
                                    *([module.NOTE] if hasattr(module, "NOTE") else [])))
         print(f"## {title}\n\n{kept[title]}\n", flush=True)
         if arguments.write:

@@ -98,7 +98,9 @@ class LawCode:
             numbers: list[str] = []
             for j, flow in enumerate(self.flows):
                 value = turn(flow.value)
-                for term in sympy.Add.make_args(sympy.expand_mul(value if _has_gap(value) else writer.compared(value))):
+                # A device alone in its run saves nothing by a ramp in two parts, and keeps an exact zero where it is down.
+                whole = self.single or _has_gap(value)
+                for term in sympy.Add.make_args(sympy.expand_mul(value if whole else writer.compared(value))):
                     if writer.level(term) is Level.DEVICE:
                         numbers.append(f"off{j} += {writer.number(term)};")
                     else:

@@ -134,7 +134,12 @@ class Writer:
 
     def _sum(self, operands: list[Expression], level: Level) -> Value:
         text = ""
-        for negative, one in sorted(map(signed, operands), key=lambda term: term[0]):
+        terms = sorted(map(signed, operands), key=lambda term: term[0])
+        if terms[0][0]:
+            # All are negative: a difference is turned round, rather than a number negated for every device.
+            terms = sorted(((False, -one) if isinstance(one, sympy.Add) else (True, one) for _, one in terms),
+                           key=lambda term: term[0])
+        for negative, one in terms:
             term = self.number(one)
             text = f"{text} {'-' if negative else '+'} {term}" if text else f"{'-' if negative else ''}{term}"
         return self._let(text, level)

@@ -1,11 +1,9 @@
-"""A circuit as strips of devices, for single samples: a vector holds devices whose ends follow each other, not samples."""
+"""A circuit as strips of devices, for single samples: a vector holds devices between neighbouring nodes, not samples."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from kcompile.kernels.law_code import Flow
 from kcompile.kernels.plan import PackedGroup, Plan
@@ -13,7 +11,7 @@ from kcompile.kernels.runs import sort_into_strips
 from kcompile.kernels.source import VECTOR_BYTES
 from kcompile.render import render
 
-_FILLED = 0.5
+_FILLED = 0.15
 """Part of the lanes that devices fill, on average, from which on strips are faster than one sample alone in a tile."""
 
 
@@ -38,7 +36,7 @@ class Strips:
 
 
 def find_strips(plan: Plan) -> Strips | None:
-    """Strips of a plan, None where a law has not two ends, a parameter is a waveform, or ends rarely follow each other."""
+    """Strips of a plan, None where a law has not two ends, a parameter is a waveform, or devices rarely lie side by side."""
     lanes = VECTOR_BYTES // plan.real.itemsize
     if not plan.groups or any(one.waves or plan.laws[one.law].ends != 2 for one in plan.groups.values()):
         return None
@@ -55,7 +53,7 @@ def find_strips(plan: Plan) -> Strips | None:
             params = tuple(p for p, param in enumerate(code.model.params) if param.name in read)
             views.append(StripView(number, code.model.name, home, code.flows, params, code.strip()))
         groups[k] = PackedGroup(one.group, number, runs, {})
-    devices = sum(int(np.sum(one.runs.start)) for one in groups.values())
+    devices = sum(one.group.count for one in groups.values())
     if devices < _FILLED * sum(one.runs.count for one in groups.values()):
         return None
     real = "double" if plan.real.itemsize == 8 else "float"

@@ -63,8 +63,7 @@ class CircuitModule(nn.Module):
         self._schedule = fixed_schedule(circuit, steps, until)
         self._limits = limits(circuit)
         values = circuit.parameters()
-        for name in self._limits:
-            grow(self, name, nn.Parameter(torch.tensor(values[name], dtype=dtype)))
+        self._places = {name: grow(self, name, nn.Parameter(torch.tensor(values[name], dtype=dtype))) for name in self._limits}
         self.register_buffer("_like", torch.zeros(0, dtype=dtype), persistent=False)
         self._system: System | None = None
         self._built: dict[tuple[torch.dtype, torch.device, bool], _Built] = {}
@@ -108,7 +107,7 @@ class CircuitModule(nn.Module):
             raise UsageError(Diagnostic("KC0509", f"steps are chosen on processors, not on {like.device}"))
         built = self._build(whole=False)
         batch = check_initial(initial, self._circuit, like)
-        columns = built.columns(dict(self.named_parameters()))
+        columns = built.columns(self._named())
         if like.dtype not in self._adaptive:
             assert self._system is not None
             schedule = fixed_schedule(self._net, 1, self._until)
@@ -135,7 +134,7 @@ class CircuitModule(nn.Module):
         if drives is not None:
             batch = check_drives(drives, batch, self._circuit, self.stage_times.shape, like)
         drives = built.drives if drives is None else drives
-        columns = built.columns(dict(self.named_parameters()))
+        columns = built.columns(self._named())
         states = built.backend(built.start(initial, 1 if batch is None else batch, columns), columns, drives)
         return _read(states, self._driven(drives, whole), built.read)
 
@@ -179,6 +178,10 @@ class CircuitModule(nn.Module):
         """The circuit with the present values; raises `UsageError` KC0505 for values outside their limits."""
         return self._circuit.with_params({name: parameter.detach().cpu().numpy().astype(np.float64)
                                           for name, parameter in self.named_parameters()})
+
+    def _named(self) -> dict[str, Tensor]:
+        """The present parameters by name; to walk over all modules takes longer than the run of a small circuit."""
+        return {name: owner._parameters[leaf] for name, (owner, leaf) in self._places.items()}  # pyright: ignore
 
     # ---- construction -------------------------------------------------------------------------------------------------
 

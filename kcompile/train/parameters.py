@@ -22,8 +22,8 @@ class Bank(nn.Module):
     """A part of a dotted name: parameters of a bank, or the banks of a phase or of an instance."""
 
 
-def grow(root: nn.Module, name: str, parameter: nn.Parameter) -> None:
-    """Put a parameter at its dotted name, with a module for each part before the last.
+def grow(root: nn.Module, name: str, parameter: nn.Parameter) -> tuple[nn.Module, str]:
+    """Put a parameter at its dotted name, with a module for each part before the last; the last of them, and its name there.
 
     The tables are written directly: a bank may be called `train`, which `add_module` refuses because it is a method.
     """
@@ -31,6 +31,7 @@ def grow(root: nn.Module, name: str, parameter: nn.Parameter) -> None:
     for part in path:
         root = root._modules.setdefault(part, Bank())  # pyright: ignore[reportAssignmentType]
     root._parameters[leaf] = parameter
+    return root, leaf
 
 
 def limits(circuit: Circuit) -> dict[str, Interval]:

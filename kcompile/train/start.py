@@ -31,15 +31,17 @@ class Start:
         self._without = select(index, at, like)
         index[np.searchsorted(system.free, system.circuit.inputs)] = at + np.arange(len(system.circuit.inputs))
         self._with = select(index, at + len(system.circuit.inputs), like)
+        self._is_input = np.array_equal(index, at + np.arange(len(system.circuit.inputs)))
         limits = np.stack([problem.lower, problem.upper])
         self._rail = torch.as_tensor(limits, dtype=like.dtype, device=like.device) if np.any(np.isfinite(limits)) else None
 
     def __call__(self, initial: Tensor | None, batch: int, columns: Sequence[Tensor]) -> Tensor:
         """[batch, size], inside the ideal rail; without `initial` the inputs start where the circuit says."""
-        parts = [self._fixed, *self._states(columns)]
-        rows = torch.cat([part.expand(-1, batch) for part in parts])
-        chosen = self._without(rows) if initial is None else self._with(torch.cat([rows, initial.t()]))
-        start = chosen.t()
+        if initial is not None and self._is_input:
+            start = initial
+        else:
+            rows = torch.cat([part.expand(-1, batch) for part in (self._fixed, *self._states(columns))])
+            start = (self._without(rows) if initial is None else self._with(torch.cat([rows, initial.t()]))).t()
         return start if self._rail is None else torch.clamp(start, *self._rail)
 
     def _states(self, columns: Sequence[Tensor]) -> list[Tensor]:

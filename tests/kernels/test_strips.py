@@ -108,20 +108,23 @@ def test_new_values_are_seen_though_they_lie_in_the_same_array() -> None:
 
 
 @pytest.mark.parametrize(("ends", "home", "strips"), [
-    ([[1, 2], [1, 3], [1, 4], [1, 5], [1, 6]], 0, [(1, 2, 4), (1, 6, 1)]),
-    ([[1, 2], [1, 2], [1, 3]], 0, [(1, 2, 2), (1, 2, 1)]),
-    ([[1, 4], [2, 3], [1, 2], [2, 4]], 0, [(1, 2, 1), (1, 4, 1), (2, 3, 2)]),
-    ([[1, 0], [2, 0], [3, 0]], 1, [(0, 1, 3)]),
+    ([[1, 2], [1, 3], [1, 4], [1, 5], [1, 6]], 0, [(1, 1, 0b1110), (1, 5, 0b0011)]),
+    ([[1, 2], [1, 2], [1, 3]], 0, [(1, 1, 0b0110), (1, 1, 0b0010)]),
+    ([[1, 4], [2, 3], [1, 2], [2, 4]], 0, [(1, 1, 0b1010), (2, 1, 0b1100)]),
+    ([[1, 0], [2, 0], [3, 0]], 1, [(0, 1, 0b0111)]),
+    ([[1, 0], [1, 2]], 0, [(1, -3, 0b1000), (1, 1, 0b0010)]),
 ])
-def test_strips_hold_devices_whose_other_ends_follow(ends: list[list[int]], home: int,
-                                                     strips: list[tuple[int, int, int]]) -> None:
+def test_strips_hold_devices_whose_other_ends_are_in_one_block(ends: list[list[int]], home: int,
+                                                               strips: list[tuple[int, int, int]]) -> None:
     found = sort_into_strips(np.array(ends), home, 4)
     homes = np.repeat(found.home, np.diff(found.runs))
     assert list(zip(homes, found.others[:, 0], found.start, strict=True)) == strips
-    lanes = found.order.reshape(-1, 4)
-    for strip, (held, other, count) in zip(lanes, strips, strict=True):
-        expected = [[held, other + k] if home == 0 else [other + k, held] for k in range(count)]
-        assert np.array(ends)[strip[:count]].tolist() == expected
+    seen = []
+    for strip, (held, first, bits) in zip(found.order.reshape(-1, 4), strips, strict=True):
+        for lane in [k for k in range(4) if bits >> k & 1]:
+            assert ends[strip[lane]] == ([held, first + lane] if home == 0 else [first + lane, held])
+            seen.append(int(strip[lane]))
+    assert sorted(seen) == list(range(len(ends)))
 
 
 def test_a_network_without_order_stays_in_tiles() -> None:

@@ -141,6 +141,37 @@ def test_generated_cpp_and_torch_are_two_programs_of_one_map(name: str, solver: 
         assert float((a - b).abs().max()) <= 1e-13 * scale
 
 
+@pytest.mark.parametrize("batch", [1, 3, 17])
+def test_a_network_of_several_blocks_is_the_same_map(batch: int) -> None:
+    """More nodes than a kernel keeps in the nearest cache, and a sample alone in strips over several vectors."""
+    circuit = kc.compile(kc.Source("net.kc", """
+        use std.passive: Capacitor;
+        use std.kirchhoff: ShiftRelu;
+        circuit Net {
+            node x[110];
+            Capacitor(n, gnd) { c = 50 F } for n in x;
+            ShiftRelu w(a, b) for a in x, b in gnd + x if a != b;
+            input x;
+            output x;
+        }"""))
+    rng = np.random.default_rng(0)
+    circuit = circuit.with_params({name: rng.uniform(-1, 1, len(values)) for name, values in circuit.parameters().items()
+                                   if name in circuit.trainable()})
+    start = torch.tensor(rng.normal(size=(batch, 110)))
+    found = []
+    for backend in ("torch", "cpp"):
+        one = kc.CircuitModule(circuit, steps=3, until=1.0, dtype=torch.float64, backend=backend)
+        x = start.clone().requires_grad_()
+        with torch.no_grad():
+            alone = one(x)
+        ends = one(x)
+        assert (ends - x).abs().max() > 0.1
+        (ends**3).sum().backward()
+        found.append([alone, ends.detach(), x.grad, *(parameter.grad for parameter in one.parameters())])
+    for a, b in zip(*found, strict=True):
+        assert float((a - b).abs().max()) <= 1e-13 * float(a.abs().max())
+
+
 def test_trained_capacitances_take_the_torch_path() -> None:
     """A kernel holds the inverse of the capacitances as a constant; their gradient would be zero without a word."""
     assert module("states", backend="auto").backend == "torch"
