@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kcompile.diagnostics import Diagnostic, SimulatorFailed, UsageError
+from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.kernels.build import load_library, need_compiler
 from kcompile.kernels.packed import Columns, Packed
 from kcompile.kernels.plan import Plan
@@ -19,6 +19,7 @@ from kcompile.kernels.structs import POINTER, BatchStruct, ControlStruct, Proble
 from kcompile.sim.pack import System
 from kcompile.sim.schedule import Schedule
 from kcompile.sim.tableau import Tableau
+from kcompile.sim.tolerance import MOST, SHORTEST, check_reached, check_tolerances
 
 WIDTHS = (1, 2, 4)
 """Vectors that a tile may have; the smallest that holds a batch, or the largest."""
@@ -80,7 +81,7 @@ class Program:
         self._call(start, columns, drives, form=form, ends=ends.ctypes.data, kept=None if kept is None else kept.ctypes.data)
         return ends
 
-    def adaptive(self, start: np.ndarray, columns: Columns, *, rtol: float, atol: float, most: int = 100_000
+    def adaptive(self, start: np.ndarray, columns: Columns, *, rtol: float, atol: float, most: int = MOST
                  ) -> tuple[np.ndarray, np.ndarray]:
         """(states float[batch, unknowns] at the end, int[batch] steps tried), with steps of its own for each sample.
 
@@ -92,25 +93,18 @@ class Program:
         error = self._plan.method.error
         if error is None or self._plan.drives is not None or any(one.waves for one in self._plan.groups.values()):
             raise UsageError(Diagnostic("KC0503", "steps are chosen for each sample in circuits without waveforms, by `tsit5`",
-                                        hint="take fixed steps"))
-        least = 4 * float(np.finfo(self._real).eps)
-        if not (least <= rtol <= 0.1 and 0.0 < atol < np.inf):
-            raise UsageError(Diagnostic("KC0503", f"in {self._real} rtol lies between {least:.2g} and 0.1, and atol is positive, "
-                                        f"not {rtol!r} and {atol!r}", hint="" if self._real.itemsize == 8 else "take float64"))
+                                        hint="take the backend `torch`, or fixed steps"))
+        check_tolerances(rtol, atol, self._real)
         start = np.ascontiguousarray(start, dtype=self._real)
         ends = np.empty((len(start), 1, self._plan.system.size), dtype=self._real)
         steps = np.zeros(len(start), dtype=np.int32)
         weights = np.array(error)
         ends_of_slices = np.bincount(self._plan.schedule.slices, self._plan.schedule.lengths)
-        control = ControlStruct(rtol=rtol, atol=atol, shortest=8 * float(np.finfo(self._real).eps), most=most,
+        control = ControlStruct(rtol=rtol, atol=atol, shortest=SHORTEST * float(np.finfo(self._real).eps), most=most,
                                 order=self._plan.method.order, error=weights.ctypes.data, slice_length=ends_of_slices.ctypes.data,
                                 steps=steps.ctypes.data)
         self._call(start, columns, None, control=control, ends=ends.ctypes.data)
-        lost = np.flatnonzero((steps < 0) | ~np.isfinite(ends[:, 0]).all(axis=1))
-        if len(lost):
-            raise SimulatorFailed("stalled", Diagnostic(
-                "KC0601", f"{len(lost)} of {len(start)} samples do not reach the end within rtol {rtol:g}, {lost[0]} first",
-                hint="allow a larger rtol, or use float64"))
+        check_reached((steps < 0) | ~np.isfinite(ends[:, 0]).all(axis=1), rtol)
         return ends[:, 0], steps
 
     def keep(self, batch: int) -> np.ndarray | None:

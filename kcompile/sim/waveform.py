@@ -25,6 +25,16 @@ class Sources:
         """float64[n] at a time in seconds."""
         return _VALUE[self.wave.kind](self.wave.arguments.T, time)
 
+    def values(self, times: np.ndarray) -> np.ndarray:
+        """float64[n, times], at times float64[times]."""
+        values = _VALUE[self.wave.kind](self.wave.arguments.T[..., None], times)
+        return np.broadcast_to(values, (len(self.wave.arguments), len(times))).copy()
+
+    def rates(self, times: np.ndarray, ahead: float) -> np.ndarray:
+        """float64[n, times], as `rate`; all times are in one smooth piece."""
+        rates = _RATE[self.wave.kind](self.wave.arguments.T[..., None], times, ahead)
+        return np.broadcast_to(rates, (len(self.wave.arguments), len(times))).copy()
+
     def rate(self, time: float, ahead: float) -> np.ndarray:
         """float64[n], derivative per second within a smooth piece that contains `time`; `ahead` is inside that piece.
 
@@ -72,14 +82,14 @@ def smooth_pieces(circuit: Circuit, until: float) -> np.ndarray:
     return pieces[pieces > 1e-9 * until]
 
 
-def _pulse_phase(a: np.ndarray, time: float) -> np.ndarray:
+def _pulse_phase(a: np.ndarray, time: float | np.ndarray) -> np.ndarray:
     since = time - a[2]
     period = a[6]
     with np.errstate(invalid="ignore"):
         return np.where((since >= 0) & np.isfinite(period), np.mod(since, np.where(np.isfinite(period), period, 1.0)), since)
 
 
-def _pulse(a: np.ndarray, time: float) -> np.ndarray:
+def _pulse(a: np.ndarray, time: float | np.ndarray) -> np.ndarray:
     v1, v2, _, rise, fall, width, _ = a
     s = _pulse_phase(a, time)
     up = v1 + (v2 - v1) * np.clip(s / rise, 0.0, 1.0)
@@ -88,20 +98,20 @@ def _pulse(a: np.ndarray, time: float) -> np.ndarray:
     return up + (v1 - v2) * down
 
 
-def _pulse_rate(a: np.ndarray, time: float, ahead: float) -> np.ndarray:
+def _pulse_rate(a: np.ndarray, time: float | np.ndarray, ahead: float) -> np.ndarray:
     v1, v2, _, rise, fall, width, _ = a
     s = _pulse_phase(a, ahead)
     top = rise + width
     return np.where((s > 0) & (s < rise), (v2 - v1) / rise, np.where((s > top) & (s < top + fall), (v1 - v2) / fall, 0.0))
 
 
-def _sin(a: np.ndarray, time: float) -> np.ndarray:
+def _sin(a: np.ndarray, time: float | np.ndarray) -> np.ndarray:
     offset, amplitude, frequency, delay, damping, phase = a
     since = np.maximum(time - delay, 0.0)
     return offset + amplitude * np.exp(-since * damping) * np.sin(2 * np.pi * frequency * since + np.deg2rad(phase))
 
 
-def _sin_rate(a: np.ndarray, time: float, ahead: float) -> np.ndarray:
+def _sin_rate(a: np.ndarray, time: float | np.ndarray, ahead: float) -> np.ndarray:
     _, amplitude, frequency, delay, damping, phase = a
     since = np.maximum(time - delay, 0.0)
     angle = 2 * np.pi * frequency * since + np.deg2rad(phase)
@@ -109,49 +119,45 @@ def _sin_rate(a: np.ndarray, time: float, ahead: float) -> np.ndarray:
     return np.where(ahead > delay, rate, 0.0)
 
 
-def _exp(a: np.ndarray, time: float) -> np.ndarray:
+def _exp(a: np.ndarray, time: float | np.ndarray) -> np.ndarray:
     v1, v2, rise_delay, rise_tau, fall_delay, fall_tau = a
     up = -np.expm1(-np.maximum(time - rise_delay, 0.0) / rise_tau)
     down = -np.expm1(-np.maximum(time - fall_delay, 0.0) / fall_tau)
     return v1 + (v2 - v1) * up + (v1 - v2) * down
 
 
-def _exp_rate(a: np.ndarray, time: float, ahead: float) -> np.ndarray:
+def _exp_rate(a: np.ndarray, time: float | np.ndarray, ahead: float) -> np.ndarray:
     v1, v2, rise_delay, rise_tau, fall_delay, fall_tau = a
     up = np.where(ahead > rise_delay, np.exp(-np.maximum(time - rise_delay, 0.0) / rise_tau) / rise_tau, 0.0)
     down = np.where(ahead > fall_delay, np.exp(-np.maximum(time - fall_delay, 0.0) / fall_tau) / fall_tau, 0.0)
     return (v2 - v1) * (up - down)
 
 
-def _pwl_piece(a: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the last point at or before `time` (-1 before the first), and the times."""
-    times = a[::2]
-    return (times <= time).sum(axis=0) - 1, times
+def _pwl_piece(a: np.ndarray, time: float | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Index of the last point at or before `time` (-1 before the first), and the times and values of that point and the next."""
+    times, values = a[::2], a[1::2]
+    k = (times <= time).sum(axis=0) - 1
+    here, there = (np.clip(k + ahead, 0, len(times) - 1)[None] for ahead in (0, 1))
+
+    def pick(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(np.broadcast_to(rows, (len(rows), *k.shape)), index, axis=0)[0]
+
+    return k, pick(times, here), pick(times, there), pick(values, here), pick(values, there)
 
 
-def _pwl(a: np.ndarray, time: float) -> np.ndarray:
-    k, times = _pwl_piece(a, time)
-    values = a[1::2]
-    last = len(times) - 1
-    columns = np.arange(a.shape[1])
-    i, j = np.clip(k, 0, last), np.clip(k + 1, 0, last)
-    span = np.where(times[j, columns] > times[i, columns], times[j, columns] - times[i, columns], 1.0)
-    part = np.clip((time - times[i, columns]) / span, 0.0, 1.0)
-    return np.where(k < 0, values[0], values[i, columns] + (values[j, columns] - values[i, columns]) * part)
+def _pwl(a: np.ndarray, time: float | np.ndarray) -> np.ndarray:
+    k, begin, end, first, last = _pwl_piece(a, time)
+    part = np.clip((time - begin) / np.where(end > begin, end - begin, 1.0), 0.0, 1.0)
+    return np.where(k < 0, a[1], first + (last - first) * part)
 
 
-def _pwl_rate(a: np.ndarray, time: float, ahead: float) -> np.ndarray:
-    k, times = _pwl_piece(a, ahead)
-    values = a[1::2]
-    last = len(times) - 1
-    columns = np.arange(a.shape[1])
-    i, j = np.clip(k, 0, last), np.clip(k + 1, 0, last)
-    span = np.where(times[j, columns] > times[i, columns], times[j, columns] - times[i, columns], 1.0)
-    return np.where((k < 0) | (k >= last), 0.0, (values[j, columns] - values[i, columns]) / span)
+def _pwl_rate(a: np.ndarray, time: float | np.ndarray, ahead: float) -> np.ndarray:
+    k, begin, end, first, last = _pwl_piece(a, ahead)
+    return np.where((k < 0) | (k >= len(a) // 2 - 1), 0.0, (last - first) / np.where(end > begin, end - begin, 1.0))
 
 
 _VALUE = {"dc": lambda a, time: np.array(a[0]), "pulse": _pulse, "sin": _sin, "exp": _exp, "pwl": _pwl}
-_RATE = {"dc": lambda a, time, ahead: np.zeros(a.shape[1]), "pulse": _pulse_rate, "sin": _sin_rate, "exp": _exp_rate,
+_RATE = {"dc": lambda a, time, ahead: np.zeros(a.shape[1:]), "pulse": _pulse_rate, "sin": _sin_rate, "exp": _exp_rate,
          "pwl": _pwl_rate}
 
 

@@ -11,7 +11,8 @@ from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest
 from kcompile.ir.circuit import Circuit
 from kcompile.kernels.build import find_compiler
 from kcompile.train.base import Backend, Problem
-from kcompile.train.cpp_backend import CppBackend
+from kcompile.train.cpp_backend import AdaptiveRun, CppBackend
+from kcompile.train.torch_adaptive import TorchAdaptive
 from kcompile.train.torch_backend import TorchBackend
 from kcompile.train.torch_compiled import CompiledBackend
 
@@ -40,6 +41,18 @@ def make_backend(name: str, problem: Problem, device: torch.device) -> Backend:
             warnings.warn("there is no C++ compiler, so circuits run in torch, which takes 10 to 100 times as long; install g++",
                           stacklevel=2)
     return BACKENDS[name](problem)
+
+
+def make_adaptive(name: str, problem: Problem, device: torch.device) -> AdaptiveRun | TorchAdaptive:
+    """What chooses steps for the backend of that name: generated C++ where it can, and torch elsewhere.
+
+    Generated C++ knows no waveforms: `auto` leaves circuits with them to torch, `cpp` refuses to run them.
+    """
+    if name == "auto" and not (problem.system.circuit.stimuli or any(table.waves for table in problem.system.circuit.tables)
+                               or find_compiler() is None):
+        name = "cpp"
+    fixed = device.type == "cpu" and not trains_capacitances(problem.system.circuit)
+    return AdaptiveRun(problem) if name == "cpp" and fixed else TorchAdaptive(problem)
 
 
 def trains_capacitances(circuit: Circuit) -> bool:

@@ -19,12 +19,13 @@ from kcompile.sim.tableau import TSIT5, find_method
 from kcompile.sim.waveform import Sources
 from kcompile.train.base import Backend, Problem
 from kcompile.train.check_tensors import check_drives, check_initial
-from kcompile.train.choose import make_backend
+from kcompile.train.choose import make_adaptive, make_backend
 from kcompile.train.cpp_backend import AdaptiveRun
 from kcompile.train.linear import Linear, select
 from kcompile.train.parameters import NUMPY, Columns, grow, limits, representable
 from kcompile.train.rails import ideal_rails, no_rails
 from kcompile.train.start import Start
+from kcompile.train.torch_adaptive import TorchAdaptive
 
 RAILS = ("clamp", "ideal")
 """A rail as the current of its law, or as a projection of every voltage."""
@@ -67,7 +68,7 @@ class CircuitModule(nn.Module):
         self.register_buffer("_like", torch.zeros(0, dtype=dtype), persistent=False)
         self._system: System | None = None
         self._built: dict[tuple[torch.dtype, torch.device, bool], _Built] = {}
-        self._adaptive: dict[torch.dtype, AdaptiveRun] = {}
+        self._adaptive: dict[tuple[torch.dtype, torch.device], AdaptiveRun | TorchAdaptive] = {}
         self.project_()
         self._build(whole=False)
 
@@ -96,25 +97,24 @@ class CircuitModule(nn.Module):
     def adaptive(self, initial: Tensor | None = None, rtol: float = 1e-6, atol: float = 1e-6) -> Tensor:
         """Voltages of the output nodes at the end, [batch, outputs], with steps chosen for each sample; no gradient.
 
-        The Tsitouras pair; the local error of a step is kept below atol + rtol |x|, root mean square over the unknowns. On
-        processors with a C++ compiler, in circuits without waveforms.
-        Raises as a call does, and `UsageError` KC0503, KC0509, `ToolMissing` KC0717, `SimulatorFailed` KC0601.
+        The Tsitouras pair; the local error of a step is kept below atol + rtol |x|, root mean square over the unknowns. Generated
+        C++ runs circuits without waveforms on processors, torch the others; no step reaches over a corner of a waveform.
+        Raises as a call does, and `UsageError` KC0503, `SimulatorFailed` KC0601.
         """
         self._check_outputs()
         like = self._buffers["_like"]
         assert like is not None
-        if like.device.type != "cpu":
-            raise UsageError(Diagnostic("KC0509", f"steps are chosen on processors, not on {like.device}"))
         built = self._build(whole=False)
         batch = check_initial(initial, self._circuit, like)
         columns = built.columns(self._named())
-        if like.dtype not in self._adaptive:
+        key = (like.dtype, like.device)
+        if key not in self._adaptive:
             assert self._system is not None
             schedule = fixed_schedule(self._net, 1, self._until)
-            self._adaptive[like.dtype] = AdaptiveRun(Problem(self._system, schedule, TSIT5, self._lower, self._upper,
-                                                             (schedule.count,), like.dtype))
-        states = self._adaptive[like.dtype](built.start(initial, 1 if batch is None else batch, columns), columns, rtol, atol)
-        return _read(states, None, built.read)[:, 0]
+            self._adaptive[key] = make_adaptive(self._backend, Problem(self._system, schedule, TSIT5, self._lower, self._upper,
+                                                                       (schedule.count,), like.dtype), like.device)
+        states = self._adaptive[key](built.start(initial, 1 if batch is None else batch, columns), columns, rtol, atol)
+        return _read(states, self._driven(built.drives, whole=False), built.read)[:, 0]
 
     @property
     def times(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import scipy.sparse
@@ -19,7 +19,7 @@ from kcompile.train.base import Problem
 from kcompile.train.linear import Linear, incidence, product, select
 from kcompile.train.torch_capacitance import Capacitance
 from kcompile.train.torch_implicit import MAX_UNKNOWNS, ImplicitStep, NoRoot
-from kcompile.train.torch_laws import prepare
+from kcompile.train.torch_laws import Registers, prepare
 from kcompile.train.torch_step import Part, SliceStep
 
 
@@ -131,7 +131,7 @@ class Layout:
     def run(self, start: Tensor, columns: Sequence[Tensor], drives: Tensor | None) -> Tensor:
         problem, batch = self._problem, len(start)
         by_group = problem.by_group(columns)
-        prepared = [prepare(kernel, by_group[k], self._like) for k, kernel in self._kernels]
+        prepared = self._prepare(by_group)
         farads = self._capacitance.values(by_group)
         rates = self._capacitance.rates(farads)
         inflow = None
@@ -153,6 +153,9 @@ class Layout:
             if n not in problem.record:
                 kept.pop(n)
         return torch.stack([kept[n] for n in problem.record]).permute(2, 0, 1)
+
+    def _prepare(self, by_group: Sequence[Mapping[str, Tensor]]) -> list[Registers]:
+        return [prepare(kernel, by_group[k], self._like) for k, kernel in self._kernels]
 
     def _not_solved(self, n: int, error: NoRoot) -> SimulatorFailed:
         schedule, name = self._problem.schedule, self._problem.system.unknown_name(error.unknown)

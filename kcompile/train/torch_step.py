@@ -43,13 +43,14 @@ class SliceStep:
         """
         increments: list[Tensor] = []
         for i, row in enumerate(((), *self.method.rows)):
-            x = self._clip(combined(y, row, increments))
+            x = self.clipped(combined(y, row, increments))
             now = [{name: wave[i] for name, wave in group.items()} for group in waves]
             flow = flow_of(self.parts, x, known[i], prepared, now)
             increments.append(rates(flow if inflow is None else flow + inflow[:, i, None]))
-        return self._clip(combined(y, self.method.weights, increments))
+        return self.clipped(combined(y, self.method.weights, increments))
 
-    def _clip(self, x: Tensor) -> Tensor:
+    def clipped(self, x: Tensor) -> Tensor:
+        """x inside the rail."""
         return x if self.rail is None else torch.clamp(x, *self.rail)
 
 

@@ -117,7 +117,10 @@ def test_sources_together_are_the_sources_one_by_one(kind: str) -> None:
             "pwl": lambda: np.stack([np.sort(rng.uniform(0, 10, 4)), rng.normal(size=4)], axis=1).reshape(-1).tolist()}
     rows = [made[kind]() for _ in range(20)]
     every = sources(kind, *rows)
-    for time in (0.0, 0.3, 2.7, 7.1, 11.0):
+    times = np.array([0.0, 0.3, 2.7, 7.1, 11.0])
+    np.testing.assert_allclose(every.values(times), np.stack([every.value(time) for time in times], axis=1), rtol=1e-15)
+    np.testing.assert_allclose(every.rates(times, 2.9), np.stack([every.rate(time, 2.9) for time in times], axis=1), rtol=1e-15)
+    for time in times:
         np.testing.assert_array_equal(every.value(time), [sources(kind, row).value(time)[0] for row in rows])
         np.testing.assert_array_equal(every.rate(time, time + 1e-6),
                                       [sources(kind, row).rate(time, time + 1e-6)[0] for row in rows])
