@@ -103,7 +103,8 @@ class Program:
         control = ControlStruct(rtol=rtol, atol=atol, shortest=SHORTEST * float(np.finfo(self._real).eps), most=most,
                                 order=self._plan.method.order, error=weights.ctypes.data, slice_length=ends_of_slices.ctypes.data,
                                 steps=steps.ctypes.data)
-        self._call(start, columns, None, control=control, ends=ends.ctypes.data)
+        form = self._strips if len(start) == 1 else None
+        self._call(start, columns, None, form=form, control=control, ends=ends.ctypes.data)
         check_reached((steps < 0) | ~np.isfinite(ends[:, 0]).all(axis=1), rtol)
         return ends[:, 0], steps
 

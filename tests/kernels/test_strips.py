@@ -79,6 +79,25 @@ def test_one_sample_alone_is_the_sample_in_a_batch(case: str, double: bool, meth
     assert np.abs(alone - exact).max() < allowed
 
 
+@pytest.mark.parametrize("rail", [np.inf, 0.8])
+@pytest.mark.parametrize("case", [name for name in CIRCUITS if name != "drives"])
+def test_steps_chosen_for_one_sample_are_those_chosen_in_a_batch(case: str, rail: float) -> None:
+    circuit = compiled(CIRCUITS[case])
+    system = System(circuit)
+    start = np.clip(np.random.default_rng(1).normal(size=(2, system.size)), -0.8, 0.8)
+    given, limit = columns(system), np.full(system.size, rail)
+    schedule = fixed_schedule(circuit, 1, None if circuit.phases else 2.0)
+    one = Program(system, schedule, METHODS["tsit5"], lower=-limit, upper=limit, record=(schedule.count,), double=True)
+    batch, steps = one.adaptive(start, given, rtol=1e-8, atol=1e-8)
+    for k in range(2):
+        alone, taken = one.adaptive(start[k : k + 1], given, rtol=1e-8, atol=1e-8)
+        # At kinks and rails the last bits of a sum may decide about a step.
+        assert abs(taken[0] - steps[k]) <= 1 + 0.05 * steps[k]
+        assert np.abs(alone[0] - batch[k]).max() < 1e-5
+    with pytest.raises(kc.SimulatorFailed, match="KC0601"):
+        one.adaptive(start[:1], given, rtol=1e-12, atol=1e-12, most=3)
+
+
 def test_drives_of_one_sample_are_read() -> None:
     circuit = compiled(CIRCUITS["drives"].replace("Capacitor(u, a[1]) { c = 0.4 F };", ""))
     system = System(circuit)
