@@ -55,7 +55,7 @@ class Budget:
 
 
 BUDGETS = (Budget(cores=1, minutes=10, wanted=98.9), Budget(cores=2, minutes=15, wanted=99.2))
-FILLED = 0.94
+FILLED = 0.85
 """Part of the minutes that epochs are to fill: a machine is not equally fast all the time."""
 
 
