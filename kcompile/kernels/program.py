@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -22,13 +23,21 @@ from kcompile.sim.tableau import Tableau
 from kcompile.sim.tolerance import MOST, SHORTEST, check_reached, check_tolerances
 
 WIDTHS = (1, 2, 4)
-"""Vectors that a tile may have; the smallest that holds a batch, or the largest."""
+"""Vectors that a tile may have; the smallest that holds a thread's share of a batch, or the largest."""
 
 SAVED_BYTES = 256 << 20
 """Bytes of stages that a thread keeps for the adjoint; beyond, steps are run again from states kept between them."""
 
 KEPT_BYTES = 1 << 30
 """Bytes of stages that are kept between a run and its adjoint; beyond, the adjoint runs again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """States of every stage of a run, for its adjoint; width: vectors of its tiles."""
+
+    states: np.ndarray
+    width: int
 
 
 class Program:
@@ -54,7 +63,7 @@ class Program:
 
     def _width(self, batch: int) -> int:
         lanes = VECTOR_BYTES // self._real.itemsize
-        return next((width for width in WIDTHS if width * lanes >= batch), WIDTHS[-1])
+        return next((width for width in WIDTHS if width * lanes * self.threads >= batch), WIDTHS[-1])
 
     def _library(self, width: int) -> ctypes.CDLL:
         if width not in self._libraries:
@@ -68,7 +77,7 @@ class Program:
         return None if strips is None else (Packed(strips.groups, self._real), load_library(strips.source))
 
     def forward(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None = None,
-                kept: np.ndarray | None = None) -> np.ndarray:
+                kept: Kept | None = None) -> np.ndarray:
         """States float[batch, records, unknowns].
 
         start: float[batch, unknowns]; columns: one list for each group of the system, one column float[n] for each parameter
@@ -78,7 +87,7 @@ class Program:
         start = np.ascontiguousarray(start, dtype=self._real)
         ends = np.empty((len(start), len(self._plan.record), self._plan.system.size), dtype=self._real)
         form = self._strips if len(start) == 1 and kept is None else None
-        self._call(start, columns, drives, form=form, ends=ends.ctypes.data, kept=None if kept is None else kept.ctypes.data)
+        self._call(start, columns, drives, form=form, kept=kept, ends=ends.ctypes.data)
         return ends
 
     def adaptive(self, start: np.ndarray, columns: Columns, *, rtol: float, atol: float, most: int = MOST
@@ -108,18 +117,19 @@ class Program:
         check_reached((steps < 0) | ~np.isfinite(ends[:, 0]).all(axis=1), rtol)
         return ends[:, 0], steps
 
-    def keep(self, batch: int) -> np.ndarray | None:
+    def keep(self, batch: int) -> Kept | None:
         """Room for the states of every stage of a batch, None where it is more than 1 GiB."""
-        tile = self._width(batch) * VECTOR_BYTES // self._real.itemsize
+        width = self._width(batch)
+        tile = width * VECTOR_BYTES // self._real.itemsize
         count = -(-batch // tile) * tile * self._plan.rows * (self._plan.schedule.count * self._plan.method.stages + 1)
         if count * self._real.itemsize > KEPT_BYTES:
             return None
         room = np.empty(count + VECTOR_BYTES, dtype=self._real)
         skip = -room.ctypes.data % VECTOR_BYTES // self._real.itemsize
-        return room[skip : skip + count]
+        return Kept(room[skip : skip + count], width)
 
     def adjoint(self, start: np.ndarray, columns: Columns, cotangent: np.ndarray, drives: np.ndarray | None = None,
-                wants_drives: bool = False, kept: np.ndarray | None = None
+                wants_drives: bool = False, kept: Kept | None = None
                 ) -> tuple[np.ndarray, list[list[np.ndarray | None]], np.ndarray | None]:
         """Derivatives of sum(cotangent * states): to start, to every column, and to the drives of each sample if wanted.
 
@@ -132,15 +142,14 @@ class Program:
         drives_bar = np.zeros(shape, dtype=self._real) if wants_drives else None
         bars = {(number, p): np.zeros(one.runs.count, dtype=self._real) for number, one in self._plan.groups.items()
                 for p, param in enumerate(one.group.model.params) if param.waveform is None}
-        self._call(start, columns, drives, bars=bars, is_adjoint=1, cotangent=cotangent.ctypes.data,
-                   start_bar=start_bar.ctypes.data, drives_bar=None if drives_bar is None else drives_bar.ctypes.data,
-                   kept=None if kept is None else kept.ctypes.data)
+        self._call(start, columns, drives, bars=bars, kept=kept, is_adjoint=1, cotangent=cotangent.ctypes.data,
+                   start_bar=start_bar.ctypes.data, drives_bar=None if drives_bar is None else drives_bar.ctypes.data)
         return start_bar, self._unsorted(bars), drives_bar
 
     def _call(self, start: np.ndarray, columns: Columns, drives: np.ndarray | None, *,
               bars: dict[tuple[int, int], np.ndarray] | None = None, control: ControlStruct | None = None,
-              form: tuple[Packed, ctypes.CDLL] | None = None, **arrays: int | None) -> None:
-        plan, size, width = self._plan, len(start), self._width(len(start))
+              form: tuple[Packed, ctypes.CDLL] | None = None, kept: Kept | None = None, **arrays: int | None) -> None:
+        plan, size, width = self._plan, len(start), self._width(len(start)) if kept is None else kept.width
         if size == 0:
             return
         packed, library = form or (self._tiles, self._library(width))
@@ -153,7 +162,8 @@ class Program:
         batch = BatchStruct(size=size, threads=self.threads, segment=segment, start=start.ctypes.data,
                             drives_each=int(drives is not None and drives.ndim == 4),
                             drives=None if drives is None else drives.ctypes.data,
-                            push=None if plan.push is None else plan.push.ctypes.data, **arrays)
+                            push=None if plan.push is None else plan.push.ctypes.data,
+                            kept=None if kept is None else kept.states.ctypes.data, **arrays)
         problem = ctypes.byref(self._problem)
         if control is not None:
             failed = library.integrate_adaptive(problem, ctypes.byref(batch), ctypes.byref(control))

@@ -177,6 +177,20 @@ def test_threads_share_the_tiles_of_a_batch() -> None:
         np.testing.assert_array_equal(q, r)
 
 
+def test_threads_that_change_after_a_run_do_not_change_its_tiles() -> None:
+    """Two threads share 20 samples in small tiles; what is kept of them is no tile of one thread."""
+    circuit = compiled(CIRCUITS["pairs"])
+    kernel, given = made(circuit, threads=2), columns(System(circuit))
+    _, start = starts(circuit, 20)
+    cotangent = np.random.default_rng(0).normal(size=(20, 1, 5))
+    kept = kernel.keep(20)
+    kernel.forward(start, given, kept=kept)
+    kernel.threads = 1
+    found, wanted = (flat(kernel.adjoint(start, given, cotangent, kept=one)) for one in (kept, None))
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
 def test_single_precision_agrees() -> None:
     for case, body in CIRCUITS.items():
         circuit = compiled(body)
