@@ -23,5 +23,5 @@ def machine() -> Row:
     """The row beside ratios of speed: instructions and tile sizes, in float32."""
     lanes = VECTOR_BYTES // 4
     tiles = ", ".join(f"{width * lanes}" for width in WIDTHS)
-    return Row("vector instructions; samples of a tile, the fewest that hold a thread's share of a batch; devices of a strip, for a "
-               "sample alone", "", f"{instructions()}; {tiles}; {lanes}")
+    what = "vector instructions; samples of a tile, the fewest that hold a thread's share of a batch; devices of a strip"
+    return Row(what, "", f"{instructions()}; {tiles}; {lanes}")
