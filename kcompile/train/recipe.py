@@ -62,6 +62,7 @@ class Recipe:
     shift: float = setting(0.0, Number(0.0), "augmentation: images move by up to so many pixels")
     rotation: float = setting(0.0, Number(0.0, 180.0), "augmentation: images turn by up to so many degrees")
     zoom: float = setting(0.0, Number(0.0, 0.9), "augmentation: images grow or shrink by up to this share")
+    elastic: float = setting(0.0, Number(0.0), "augmentation: images bend, by up to so many pixels at 5 x 5 knots")
     init: float = setting(1.0, Number(0.0), "spread of random starting values; 0 keeps those of the program")
     units: Mapping[str, float] = setting({}, quantities, "size of one unit of a parameter, where it is not 1 in SI")
     patience: int = setting(0, Whole(0), "epochs without a better validation loss after which to stop; 0 for never")
@@ -79,7 +80,7 @@ class Recipe:
     @property
     def augmentation(self) -> tuple[str, ...]:
         """Keys that change images."""
-        return tuple(name for name in ("shift", "rotation", "zoom") if getattr(self, name))
+        return tuple(name for name in ("shift", "rotation", "zoom", "elastic") if getattr(self, name))
 
     @property
     def outputs_per_value(self) -> int:

@@ -173,6 +173,13 @@ def test_images_move_and_turn() -> None:
     # the dot, two pixels beside the middle, comes to rest at a third less or beyond the edge, and near its row
     grown = move(flat, (1, 7, 5), draw_motions(200, (1, 7, 5), Recipe(zoom=0.5), rng)).reshape(200, 7, 5).sum(dim=0)
     assert grown[[0, 1, 5, 6]].max() < 1e-5 and grown[3, 3] > 10 and grown[3, 4] > 10
+    # each image bends in its own way, by about a pixel, and the middle of many stays where it was
+    bars = torch.zeros(200, 1, 28, 28)
+    bars[:, :, :, 13:15] = 1.0
+    bent = move(bars.reshape(200, -1), (1, 28, 28), draw_motions(200, (1, 28, 28), Recipe(elastic=2.0), rng)).reshape(200, 28, 28)
+    places = ((bent * torch.arange(28.0)).sum(dim=2) / bent.sum(dim=2))[:, 3:-3]  # the first and last rows may bend out
+    assert 0.5 < (places - 13.5).abs().mean() < 2.0 and (places - 13.5).mean().abs() < 0.2
+    assert places.diff(dim=1).abs().max() < 1.0 and places.std(dim=1).min() > 0.05
     x = np.random.default_rng(0).uniform(size=(40, 1, 2))
     assert kc.train(NET, (x, np.arange(40) % 2), epochs=1, shift=0.5, **QUICK).status == "finished"
 
