@@ -17,8 +17,9 @@ def check_tolerances(rtol: float, atol: float, real: np.dtype) -> None:
     """Raises `UsageError` KC0503 for what numbers of a precision cannot keep."""
     least = 4 * float(np.finfo(real).eps)
     if not (least <= rtol <= 0.1 and 0.0 < atol < np.inf):
+        hint = "take float64" if real.itemsize < 8 and rtol < least else ""
         raise UsageError(Diagnostic("KC0503", f"in {real} rtol lies between {least:.2g} and 0.1, and atol is positive, "
-                                    f"not {rtol!r} and {atol!r}", hint="" if real.itemsize == 8 else "take float64"))
+                                    f"not {rtol!r} and {atol!r}", hint=hint))
 
 
 def check_reached(lost: np.ndarray, rtol: float) -> None:

@@ -181,7 +181,7 @@ class CircuitModule(nn.Module):
 
     def _named(self) -> dict[str, Tensor]:
         """The present parameters by name; to walk over all modules takes longer than the run of a small circuit."""
-        return {name: owner._parameters[leaf] for name, (owner, leaf) in self._places.items()}  # pyright: ignore
+        return {name: owner._parameters[leaf] for name, (owner, leaf) in self._places.items()}  # pyright: ignore[reportReturnType]
 
     # ---- construction -------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from kcompile.sim.tolerance import MOST, SHORTEST, check_reached, check_toleranc
 from kcompile.sim.waveform import Sources
 from kcompile.train.base import Problem
 from kcompile.train.torch_backend import Layout
+from kcompile.train.torch_laws import Registers
 from kcompile.train.torch_step import SliceStep, combined, flow_of
 
 Rate = Callable[[np.ndarray, Tensor], Tensor]
@@ -36,35 +37,32 @@ class _AdaptiveLayout(Layout):
     """A problem on one device."""
 
     def reach(self, start: Tensor, columns: Sequence[Tensor], rtol: float, atol: float) -> Tensor:
-        problem, schedule = self._problem, self._problem.schedule
-        by_group = problem.by_group(columns)
-        self._prepared = self._prepare(by_group)
-        self._farads = self._capacitance.values(by_group)
-        self._rates = self._capacitance.rates(self._farads)
-        control = _Control(start.t().contiguous(), rtol, atol, problem)
+        schedule, by_group = self._problem.schedule, self._problem.by_group(columns)
+        prepared, farads = self._prepare(by_group), self._capacitance.values(by_group)
+        control = _Control(start.t().contiguous(), rtol, atol, self._problem)
         for n in range(schedule.count):
             step = self._steps[schedule.slices[n]]
             assert isinstance(step, SliceStep)
             begin, length = float(schedule.starts[n]), float(schedule.lengths[n])
-            control.run(self._rate(step, begin, begin + length), step, length)
+            control.run(self._rate(step, prepared, farads, begin, begin + length), step.clipped, length)
         check_reached(control.given_up | ~np.isfinite(control.y.cpu().numpy()).all(axis=0), rtol)
         return control.y.t()[:, None]
 
-    def _rate(self, step: SliceStep, begin: float, end: float) -> Rate:
+    def _rate(self, step: SliceStep, prepared: Sequence[Registers], farads: Tensor, begin: float, end: float) -> Rate:
         """Rates at seconds after `begin`, one for each sample, inside a smooth piece of the waveforms."""
         middle = 0.5 * (begin + end)
-        system = self._problem.system
+        system, rates = self._problem.system, self._capacitance.rates(farads)
         driven = [Sources(one.wave) for one in system.circuit.stimuli]
 
         def rate(after: np.ndarray, x: Tensor) -> Tensor:
             times = begin + after
             known = [self._tensor(one.values(times)) for one in driven]
             waves = [self._waves_at(k, times) for k in range(len(system.groups))]
-            flow = flow_of(step.parts, x, torch.cat([*known, x.new_zeros(1, x.shape[1])]), self._prepared, waves)
+            flow = flow_of(step.parts, x, torch.cat([*known, x.new_zeros(1, x.shape[1])]), prepared, waves)
             if self._capacitance.coupled:
                 slopes = torch.cat([self._tensor(one.rates(times, middle)) for one in driven])
-                flow = flow + self._capacitance.inflow(self._farads, slopes)
-            return self._rates(flow)
+                flow = flow + self._capacitance.inflow(farads, slopes)
+            return rates(flow)
 
         return rate
 
@@ -87,8 +85,8 @@ class _Control:
         self._taken = np.zeros(batch, dtype=np.int64)
         self._h: np.ndarray | None = None
 
-    def run(self, rate: Rate, clip: SliceStep, length: float) -> None:
-        """Take every sample through `length` seconds."""
+    def run(self, rate: Rate, clipped: Callable[[Tensor], Tensor], length: float) -> None:
+        """Take every sample through `length` seconds; `clipped` puts a state into the rail."""
         method, t = self._method, np.zeros(len(self.given_up))
         first = rate(t, self.y)
         h = self._first_step(first, length) if self._h is None else self._h
@@ -98,7 +96,7 @@ class _Control:
             seconds = torch.as_tensor(step, dtype=self.y.dtype, device=self.y.device)
             x, rates = self.y, [first]
             for part, row in zip(method.c[1:], method.rows, strict=True):
-                x = clip.clipped(self.y + seconds * combined(torch.zeros_like(first), row, rates))
+                x = clipped(self.y + seconds * combined(torch.zeros_like(first), row, rates))
                 rates.append(rate(t + part * step, x))
             assert method.error is not None
             error = self._norm(seconds * combined(torch.zeros_like(first), method.error, rates), x)
