@@ -11,6 +11,7 @@ images are looked at once, at the end. `long` is a single training of hours.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
@@ -32,7 +33,7 @@ from kcompile.train.encoding import make_encoding
 from kcompile.train.judge import judge, make_module, peaks
 from kcompile.train.objective import Objective
 from kcompile.train.recipe import RUN_RECIPE, read_recipe
-from kcompile.train.run_folder import BEST, REPORT
+from kcompile.train.run_folder import BEST, CURVES, REPORT
 
 ROOT = Path(__file__).parents[1]
 MODEL, RECIPE, LONG = (ROOT / "examples" / name for name in ("mnist.kc", "mnist.toml", "mnist_long.toml"))
@@ -108,9 +109,12 @@ def _train(folder: Path, recipe: Path, cores: int, *words: str) -> Path:
 
 
 def _epochs(once: Path, budget: Budget) -> int:
-    """Epochs of a training, by the seconds of two epochs in a folder of their own."""
-    report = json.loads((_train(once, RECIPE, budget.cores, "--epochs=2") / REPORT).read_text())
-    return int(FILLED * 60 * budget.minutes / (report["seconds"] / 2))
+    """Epochs of a training, by the seconds of a coarse one and one with all steps, in a folder of their own."""
+    folder = _train(once, RECIPE, budget.cores, "--epochs=2", "--with", "coarse=0.5")
+    with (folder / CURVES).open(newline="") as lines:
+        first, both = (float(line["seconds"]) for line in csv.DictReader(lines))
+    share = read_recipe(RECIPE).coarse
+    return int(FILLED * 60 * budget.minutes / (share * first + (1 - share) * (both - first)))
 
 
 def _found(folder: Path) -> Found:

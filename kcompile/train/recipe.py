@@ -28,6 +28,7 @@ class Recipe:
 
     solver: str = setting("rk4", Choice(tuple(METHODS)), "method with fixed steps")
     steps: int = setting(8, Whole(1, MAX_STEPS), "steps of a time slice")
+    coarse: float = setting(0.0, Number(0.0, 1.0), "share of the epochs, the first ones, that take half of the steps")
     until: float | None = setting(None, Number(positive=True, dimension=TIME), "time to simulate, where there are no phases")
     rail: str = setting("ideal", Choice(("ideal", "clamp")), "`rail` of the program as a hard limit of every step, or as its law")
     dtype: str = setting("float32", Choice(("float32", "float64")), "numbers of the simulation")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch.func import functional_call
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed
 from kcompile.ir.circuit import Circuit
 from kcompile.train.augment import draw_motions, move
 from kcompile.train.checkpoint import Checkpoint, write_checkpoint
+from kcompile.train.circuit_module import CircuitModule
 from kcompile.train.data import Data, Part
 from kcompile.train.history import Record, best_of
 from kcompile.train.judge import blown_node, judge_sums, make_module, start_volts, tensors_of
@@ -55,6 +58,7 @@ class Run:
                  team: Team) -> None:
         self.circuit, self.data, self.recipe, self.objective, self.team = circuit, data, recipe, objective, team
         self.module = make_module(circuit, recipe)
+        self._coarse = make_module(circuit, replace(recipe, steps=-(-recipe.steps // 2))) if recipe.coarse else self.module
         self.parameters = dict(self.module.named_parameters())
         self._units = [units[name] for name in self.parameters]
         # What the optimizer moves: parameters in their units, so that one rate suits microsiemens and volts.
@@ -124,6 +128,11 @@ class Run:
     def _values(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().clone() for name, value in self.parameters.items()}
 
+    @property
+    def _trained(self) -> CircuitModule:
+        """What the present epoch runs. Coarse steps are twice as fast, and as good while the weights are far from their end."""
+        return self._coarse if len(self.history) < round(self.recipe.coarse * self.recipe.epochs) else self.module
+
     # ---- steps --------------------------------------------------------------------------------------------------------
 
     def epoch(self, folder: Path | None, identity: Mapping[str, str], watch: Watch | None) -> bool:
@@ -147,7 +156,7 @@ class Run:
         validation = self._judge()
         if validation[0] is not None and not math.isfinite(validation[0]):
             inputs, _ = tensors_of(self.data.validation)
-            raise self._diverged(validation[0], start_volts(self.objective, inputs), "at its validation")
+            raise self._diverged(self.module, validation[0], start_volts(self.objective, inputs), "at its validation")
         self._seconds += time.monotonic() - start
         record = Record(len(self.history) + 1, rate, float(self._sums[0]) / self._seen,
                         self.objective.result(float(self._sums[1]), self._seen), *validation, self._seconds)
@@ -183,7 +192,8 @@ class Run:
         # A process that got no sample of a small batch runs the first one, which then counts for nothing.
         volts, targets = self._samples(rows, batch, own if count else slice(1))
         self.module.zero_grad()
-        outputs = self.module(volts)
+        module = self._trained
+        outputs = module(volts) if module is self.module else functional_call(module, {**self.parameters}, (volts,))
         loss = self.objective.loss(outputs, targets) * (count / len(rows))
         loss.backward()
         found = [one.grad for one in self.parameters.values() if one.grad is not None]
@@ -201,7 +211,7 @@ class Run:
             moved.grad = None if parameter.grad is None else parameter.grad.mul_(unit)
         norm = get_total_norm([moved.grad for moved in self._moved if moved.grad is not None])
         if not (math.isfinite(loss) and torch.isfinite(norm)):
-            raise self._diverged(loss, self._samples(rows, batch)[0], f"batch {batch + 1}")
+            raise self._diverged(self._trained, loss, self._samples(rows, batch)[0], f"batch {batch + 1}")
         clip_grads_with_norm_(self._moved, self.recipe.clip or math.inf, norm)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -221,9 +231,9 @@ class Run:
             for moved, parameter, unit in zip(self._moved, self.parameters.values(), self._units, strict=True):
                 torch.div(parameter, unit, out=moved)
 
-    def _diverged(self, loss: float, volts: torch.Tensor, where: str) -> SimulatorFailed:
+    def _diverged(self, module: CircuitModule, loss: float, volts: torch.Tensor, where: str) -> SimulatorFailed:
         where = f"in epoch {len(self.history) + 1}, {where}"
-        found = blown_node(self.module, self.circuit, volts)
+        found = blown_node(module, self.circuit, volts)
         if found is not None:
             what = f"node `{found[0]}` is the first whose voltage is no finite number, after {found[1]:.4g} s"
         else:

@@ -20,8 +20,10 @@ from benchmarks.small_nets import NET, blobs  # noqa: E402
 from kcompile.diagnostics import KcompileError, render_text  # noqa: E402
 from kcompile.inputs import read_weights  # noqa: E402
 from kcompile.train import checkpoint as checkpoints  # noqa: E402
+from kcompile.train.circuit_module import CircuitModule  # noqa: E402
 from kcompile.train.data import make_data  # noqa: E402
 from kcompile.train.encoding import make_encoding  # noqa: E402
+from kcompile.train.fit import fit  # noqa: E402
 from kcompile.train.history import Record  # noqa: E402
 from kcompile.train.judge import judge, make_module  # noqa: E402
 from kcompile.train.objective import Objective  # noqa: E402
@@ -263,6 +265,28 @@ def test_the_report_says_whether_the_steps_of_the_training_are_stable() -> None:
     assert clamped.rates[0] == pytest.approx(ideal.rates[0] + 100.0, rel=0.2)
     assert clamped.share == pytest.approx(clamped.rates[0] / 8 / 2.785, rel=1e-9)
     assert [line.split(":")[0] for _, line in found.values()] == ["not proved stable", "stable", "stable", "stable"]
+
+
+def test_coarse_epochs_run_half_of_the_steps_and_are_judged_at_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+    forward = CircuitModule.forward
+
+    def spy(module: CircuitModule, *arguments: torch.Tensor) -> torch.Tensor:
+        steps.append((torch.is_grad_enabled(), len(module.times) - 1))
+        return forward(module, *arguments)
+
+    monkeypatch.setattr(CircuitModule, "forward", spy)
+    data = make_data("blobs", Samples(*blobs()), labels=True, validation=0.2, test=0.2, seed=0)
+    circuit, recipe = kc.compile(NET), Recipe(epochs=4, coarse=0.5, **QUICK)
+    found = fit(circuit, data, recipe)
+    trained = [count for gradient, count in steps if gradient]
+    half = len(trained) // 2
+    assert set(trained[:half]) == {2} and set(trained[half:]) == {3}
+    assert found.history[0].train_loss > found.history[-1].train_loss
+    # The first epoch is that of a recipe of two steps, but for its validation.
+    other = fit(circuit, data, replace(recipe, steps=2, coarse=0.0))
+    assert other.history[0].train_loss == found.history[0].train_loss
+    assert other.history[0].validation_loss != found.history[0].validation_loss
 
 
 def test_the_same_training_gives_the_same_bytes(tmp_path: Path) -> None:
