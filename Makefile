@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= $(shell nproc)
 
-.PHONY: demo photograph picture weights test lint figures golden torch rivals ngspice compiler adms clean
+.PHONY: demo photograph picture weights test lint figures golden torch rivals pdk ngspice compiler adms clean
 
 demo: $(READY) ngspice            ## compile a trained network, and compare its netlist in ngspice with the own simulator
 	$(BIN)/kcompile examples/two_moons.kc --weights examples/two_moons.safetensors --input 0.5,-0.3 --target spice -o out --check
@@ -30,14 +30,14 @@ picture: photograph               ## the pictures of the README
 weights: $(READY) torch compiler  ## train all examples again
 	$(BIN)/python -m benchmarks.trained
 
-test: $(READY) torch ngspice compiler adms lint       ## everything that continuous integration checks
+test: $(READY) torch ngspice compiler adms pdk lint   ## everything that continuous integration checks
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --level error
 
-figures: $(READY) torch rivals ngspice compiler adms       ## the long measurements, written to docs/figures.md
+figures: $(READY) torch rivals ngspice compiler adms pdk   ## the long measurements, written to docs/figures.md
 	$(BIN)/python -m benchmarks.figures --write docs/figures.md
 
 golden: $(READY)                  ## rewrite the expected texts; read the difference before committing it
@@ -48,6 +48,9 @@ torch: $(READY)
 
 rivals: $(READY)
 	$(BIN)/pip install --quiet $(RIVALS)
+
+pdk: $(READY)                     ## the transistor models of the processes, into the user's cache
+	$(BIN)/kcompile pdk install sky130 gf180mcu ihp-sg13g2
 
 ngspice:
 	@sh .ci/install-ngspice

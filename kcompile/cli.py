@@ -37,6 +37,7 @@ from kcompile.train.team import one_report
 if TYPE_CHECKING:
     from kcompile.sim.result import Waveforms
     from kcompile.verify.compare import Agreement, Report
+    from kcompile.verify.transistors import Confirmation
 
 
 class _Verbs(click.Group):
@@ -62,8 +63,11 @@ cli.add_command(pdk_group)
 cli.add_command(sweep)
 cli.add_command(train)
 
-_tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True,
-                          metavar="E", help="Largest error that passes, relative to full scale.")
+_tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=True), metavar="E",
+                          help="Largest error that passes, relative to full scale.  [default: 1e-4; of transistors 0.05]")
+_corner = click.option("--corner", default="tt", show_default=True, metavar="NAME", help="Of transistors: tt, ss, ff, sf, fs.")
+_temperature = click.option("--temperature", type=click.FloatRange(min=-273.15), default=27.0, show_default=True, metavar="C",
+                            help="Of transistors, in degrees Celsius.")
 
 
 @cli.command()
@@ -76,12 +80,16 @@ _tolerance = click.option("--tolerance", type=click.FloatRange(min=0, min_open=T
 @click.option("--check", "check_after", is_flag=True, help="Verify the netlist as well: spice in ngspice, veriloga in "
               "ngspice with OSDI and VACASK.")
 @_tolerance
+@click.option("--pdk", metavar="NAME", help="Make the circuit of cells of a process, by `map-cells`: sky130.")
+@_corner
+@_temperature
 @click.option("--print-after", metavar="PASS", multiple=True, help="Print the canonical text after a pass; `all` for each.")
 @click.option("--diff", is_flag=True, help="Print what each pass changed in the canonical text.")
 @click.option("--stop-after", metavar="PASS", help="Leave out the passes after this one.")
 @click.option("--time-passes", is_flag=True, help="Say how long each pass took.")
-def compile(request: Request, target: str, dialect: str, folder: str | None, check_after: bool, tolerance: float,
-            print_after: tuple[str, ...], diff: bool, stop_after: str | None, time_passes: bool) -> None:
+def compile(request: Request, target: str, dialect: str, folder: str | None, check_after: bool, tolerance: float | None,
+            pdk: str | None, corner: str, temperature: float, print_after: tuple[str, ...], diff: bool, stop_after: str | None,
+            time_passes: bool) -> None:
     """Compile a model; this is the command when none is named.
 
     Writes TOP.spice (a subcircuit), TOP_tb.cir (a test bench that runs it), TOP.map.json (netlist names to source) and
@@ -93,12 +101,17 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, che
     from kcompile.trace import Trace
 
     chosen = pick("kcompile.lower", "TARGET", target)
+    if pdk is not None:
+        request = request.with_pass(f"map-cells{{pdk={pdk}}}")
     trace = Trace(print_after, diff, stop_after, time_passes)
     outcome, sources = request.outcome(trace.checked(request))
     circuit = outcome.circuit
     end = request.seconds(circuit if chosen.needs_end or check_after else None)
-    artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=request.rtol)
-    report = kcompile.verify(circuit, against=chosen.checked_by, until=end, tolerance=tolerance) if check_after else None
+    artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=request.rtol, corner=corner,
+                               temperature=temperature)
+    against = "" if target == "spice" else chosen.checked_by
+    report = kcompile.verify(circuit, against=against, until=end, tolerance=tolerance, corner=corner,
+                             temperature=temperature) if check_after else None
     files: dict[str, str | bytes] = {artifact.name: artifact.text for artifact in artifacts}
     if folder is None and len(artifacts) == 1:
         click.echo(artifacts[0].text, nl=False)
@@ -180,16 +193,20 @@ def _check_ending(out: str, known: Iterable[str]) -> None:
 
 @cli.command()
 @takes_request
-@click.option("--against", default="ngspice", show_default=True, metavar="ngspice|osdi|vacask|pyspice",
-              help="The outside simulator, or several: ngspice,osdi,vacask.")
+@click.option("--against", default="", metavar="ngspice|osdi|vacask|pyspice|transistors",
+              help="The outside simulator, or several: ngspice,osdi,vacask; or transistors, for circuits of cells.  "
+              "[default: transistors for circuits of cells, ngspice for others]")
 @_tolerance
+@_corner
+@_temperature
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def verify(request: Request, against: str, tolerance: float, style: str) -> None:
+def verify(request: Request, against: str, tolerance: float | None, corner: str, temperature: float, style: str) -> None:
     """Run a model natively and in an outside simulator, and print the error of every node at two step sizes."""
     from kcompile.files import to_json
 
     circuit = request.circuit()
-    report = kcompile.verify(circuit, against=against, until=request.seconds(circuit), tolerance=tolerance, rtol=request.rtol)
+    report = kcompile.verify(circuit, against=against, until=request.seconds(circuit), tolerance=tolerance, rtol=request.rtol,
+                             corner=corner, temperature=temperature)
     if style == "json":
         click.echo(to_json(_summary(report, errors=True)))
     else:
@@ -197,10 +214,13 @@ def verify(request: Request, against: str, tolerance: float, style: str) -> None
     sys.exit(0 if report.passed else 1)
 
 
-def _summary(report: Report | Agreement, errors: bool = False) -> dict[str, Any]:
+def _summary(report: Report | Agreement | Confirmation, errors: bool = False) -> dict[str, Any]:
     """JSON-ready form of an outcome, with the errors of every waveform where they are asked for."""
     from kcompile.verify.compare import Agreement
+    from kcompile.verify.transistors import Confirmation
 
+    if isinstance(report, Confirmation):
+        return report.record()
     if isinstance(report, Agreement):
         names = report.reports[0].names
         pairs = [{"between": [one, other], "worst": float(apart.max(initial=0.0)),
@@ -217,7 +237,7 @@ def _summary(report: Report | Agreement, errors: bool = False) -> dict[str, Any]
     return summary
 
 
-def _show_report(report: Report | Agreement) -> None:
+def _show_report(report: Report | Agreement | Confirmation) -> None:
     from kcompile.verify.show import show_report
 
     click.echo(show_report(report))

@@ -77,3 +77,23 @@ def doctor(pdk_root: Path | None) -> None:
             click.echo(f"{name}: {found.folder}, by {found.how}\n  devices {', '.join(sorted(found.library.devices))}\n"
                        f"  corners {', '.join(found.library.corners)}; digest {digests[0][:12]} of the first")
     sys.exit(1 if wrong else 0)
+
+
+@pdk_group.command()
+@click.argument("name", default="sky130")
+@click.option("--cell", "cells", metavar="CELL", multiple=True, help="Only these cells.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR",
+              help="Folder of the fits.  [default: the cells' own]")
+@click.option("--again", is_flag=True, help="Measure cells that have not changed, too.")
+@_ROOT
+def characterize(name: str, cells: tuple[str, ...], out: Path | None, again: bool, pdk_root: Path | None) -> None:
+    """Measure the cells of a process on its models in ngspice, and fit their laws."""
+    from kcompile.characterize.run import characterize as measure
+
+    for one in measure(name, cells, out, pdk_root, again, watch=lambda said: click.echo(said, err=True)):
+        if one.typical is None:
+            click.echo(f"{one.cell}: unchanged" if not one.measured else one.cell)
+        else:
+            errors = one.typical.errors
+            click.echo(f"{one.cell}: error {100 * errors.worst:.2f} % of full scale at most, {100 * errors.most:.2f} % for 95 %, "
+                       f"{100 * errors.median:.3f} % in the middle; imbalance {100 * errors.imbalance:.2f} %")

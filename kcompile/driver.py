@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from kcompile.train.recipe import Recipe
     from kcompile.train.run import Watch as TrainingWatch
     from kcompile.verify.compare import Agreement, Report
+    from kcompile.verify.transistors import Confirmation
 
     Passes = str | Pipeline | Sequence[Pass]
 
@@ -240,8 +241,11 @@ def read_data(data: str | Path | Arrays, recipe: Recipe) -> Data:
 
 
 def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", until: float | None = None,
-          rtol: float | None = None) -> tuple[Artifact, ...]:
-    """Files of a lowering, as text; `until` in seconds is the time of the test bench."""
+          rtol: float | None = None, corner: str = "tt", temperature: float = 27.0) -> tuple[Artifact, ...]:
+    """Files of a lowering, as text; `until` in seconds is the time of the test bench.
+
+    corner, temperature (degrees Celsius): of transistors, where the circuit is made of cells of a process.
+    """
     from kcompile.inputs import check_positive
     from kcompile.lower.base import BenchOptions
     from kcompile.registry import pick
@@ -257,30 +261,40 @@ def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", u
         check_positive(until, "the time to simulate")
         if circuit.duration is not None and until > circuit.duration * (1 + 1e-12):
             raise UsageError(Diagnostic("KC0508", f"the phases end at {circuit.duration:.6g} s, {until:.6g} s are asked for"))
-    options = BenchOptions(dialect, until) if rtol is None else BenchOptions(dialect, until, rtol=rtol)
-    return chosen.lower(circuit, options)
+    given = {} if rtol is None else {"rtol": rtol}
+    return chosen.lower(circuit, BenchOptions(dialect, until, corner=corner, temperature=temperature, **given))
 
 
-def verify(model: Model | Circuit, *, against: str = "ngspice", until: float | None = None, tolerance: float = 1e-4,
-           rtol: float | None = None) -> Report | Agreement:
+def verify(model: Model | Circuit, *, against: str = "", until: float | None = None, tolerance: float | None = None,
+           rtol: float | None = None, corner: str = "tt", temperature: float = 27.0) -> Report | Agreement | Confirmation:
     """Error of every waveform against an outside simulator, at two step sizes or more.
 
     against: a simulator, or several with commas between, `ngspice,osdi,vacask`: then an `Agreement` with a report for each
-    and the distance of every two. Raises `ToolMissing` where a simulator is not installed, `SimulatorFailed` where it gives
+    and the distance of every two; or `transistors`, for circuits of cells of a process: then a `Confirmation` of the laws by
+    transistors in ngspice, in a corner and at a temperature in degrees Celsius. It is `transistors` for circuits of cells and
+    `ngspice` for others by default. tolerance: error that passes, 1e-4 of full scale, for transistors 0.05 of the swing.
+    Raises `ToolMissing` where a simulator is not installed, `SimulatorFailed` where it gives
     no trustworthy answer.
     """
     from kcompile.inputs import check_positive
+    from kcompile.pdk.placement import has_cells
     from kcompile.registry import pick
-    from kcompile.verify.compare import REFERENCE_RTOL, compare, compare_all
+    from kcompile.verify.compare import DEFAULT_TOLERANCE, REFERENCE_RTOL, compare, compare_all
+    from kcompile.verify.transistors import RTOL, TOLERANCE, TRANSISTORS, confirm
 
-    check_positive(tolerance, "the tolerance")
+    if tolerance is not None:
+        check_positive(tolerance, "the tolerance")
     if until is not None:
         check_positive(until, "the time to simulate")
-    names = against.split(",")
+    circuit = _circuit(model)
+    if against == TRANSISTORS or (not against and has_cells(circuit)):
+        return confirm(circuit, corner=corner, temperature=temperature, until=until, rtol=RTOL if rtol is None else rtol,
+                       tolerance=TOLERANCE if tolerance is None else tolerance)
+    names, tolerance = (against or "ngspice").split(","), DEFAULT_TOLERANCE if tolerance is None else tolerance
     if len(set(names)) < len(names):
         raise UsageError(Diagnostic("KC0509", f"`{against}` names a simulator twice", hint="two runs of one are no agreement"))
     simulators = [pick("kcompile.verify", "SIMULATOR", name) for name in names]
-    circuit, rtol = _circuit(model), REFERENCE_RTOL if rtol is None else rtol
+    rtol = REFERENCE_RTOL if rtol is None else rtol
     if len(simulators) == 1:
         return compare(circuit, simulators[0], until=until, tolerance=tolerance, rtol=rtol)
     return compare_all(circuit, simulators, until=until, tolerance=tolerance, rtol=rtol)

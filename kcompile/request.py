@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,10 @@ class Request:
     include: tuple[str, ...]
     passes: str
     plugins: tuple[str, ...]
+
+    def with_pass(self, text: str) -> Request:
+        """The request with one more pass at the end."""
+        return replace(self, passes=",".join(filter(None, (self.passes, text))))
 
     def circuit(self) -> Circuit:
         """The circuit after its passes, whose facts go to standard error."""

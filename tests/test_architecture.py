@@ -14,7 +14,7 @@ from kcompile.registry import find
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kcompile"
-ORDER = ["syntax", "imports", "ir", "pdk", "sim", "kernels", "passes", "train", "sweep", "lower", "verify"]
+ORDER = ["syntax", "imports", "ir", "pdk", "sim", "kernels", "passes", "train", "sweep", "lower", "verify", "characterize"]
 """A folder may import from those before it, and from the base row."""
 BASE = {"diagnostics", "units", "resources", "registry", "inputs", "files", "render"}
 ABOVE = {"cli", "cli_import", "cli_pdk", "cli_train", "cli_sweep", "one_point", "request", "trace", "progress", "driver",

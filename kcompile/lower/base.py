@@ -36,10 +36,13 @@ class BenchOptions:
     """What a test bench needs beyond the circuit.
 
     until: seconds, None for the circuit's own duration; max_step: seconds, None for a thousandth of it; rtol: relative
-    tolerance of the outside simulator.
+    tolerance of the outside simulator. corner, temperature (degrees Celsius): of transistors, where the circuit has a process
+    with cells.
     """
 
     dialect: str = ""
     until: float | None = None
     max_step: float | None = None
     rtol: float = 1e-6
+    corner: str = "tt"
+    temperature: float = 27.0

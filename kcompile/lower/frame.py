@@ -45,6 +45,8 @@ class Netlist:
     states: tuple[str, ...]
     """Vector of each inner state, in declaration order."""
     names: NetlistNames
+    common: float = 0.0
+    """Volts of the program's ground in the netlist: the common mode of a process."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from kcompile.lower.frame import Frame, Netlist, Source
 from kcompile.lower.spice_blocks import BlockView, BlockWriter
 from kcompile.lower.spice_law import Element, LawSubcircuit, free_parameter, law_subcircuit, native_element
 from kcompile.lower.spice_names import Namespace, plain
+from kcompile.pdk.placement import has_cells
 from kcompile.render import Card, render
 
 _RUN = {"ngspice": "ngspice -n -b -r {name}.raw {name}_tb.cir", "xyce": "Xyce {name}_tb.cir"}
@@ -38,7 +39,9 @@ class SpiceTarget:
     checked_by = "ngspice"
 
     def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]:
-        return build_netlist(circuit, options).artifacts
+        from kcompile.lower.transistors import build_transistors
+
+        return (build_transistors if has_cells(circuit) else build_netlist)(circuit, options).artifacts
 
 
 TARGET = SpiceTarget()
@@ -205,11 +208,11 @@ class _NetlistBuilder:
                                self._row_paths)
 
 
-def source_card(source: Source) -> str:
-    """V card with every field of the source function written out."""
+def source_card(source: Source, ground: str = "0") -> str:
+    """V card with every field of the source function written out, against a node."""
     values = source.finite.tolist()
     if source.kind == "pwl" and values[0] > 0:
         values = [0.0, values[1], *values]
     texts = " ".join(number(v) for v in values)
     wave = f"DC {texts}" if source.kind == "dc" else f"{source.kind.upper()}({texts})"
-    return f"V{source.label} {source.node} 0 {wave}"
+    return f"V{source.label} {source.node} {ground} {wave}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeGuard
 
 from kcompile.units import DIMENSIONS, Dimension
 
@@ -46,14 +46,29 @@ class Library:
 
 
 @dataclass(frozen=True)
+class Signals:
+    """How circuits of cells are supplied: volts of the supply and of the common mode, which is `gnd` to a program; amperes of
+    a unit current; units of the mirrors that all cells share. corners, temperatures (degrees Celsius): where cells are
+    measured, the typical one first."""
+
+    supply: float
+    common_mode: float
+    unit_current: float
+    bias_units: int
+    corners: tuple[str, ...]
+    temperatures: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Pdk:
-    """One process; `limits` by dimension. `library` is None where devices are ideal."""
+    """One process; `limits` by dimension. `library` is None where devices are ideal, `signals` where there are no cells."""
 
     name: str
     description: str
     licence: str
     limits: Mapping[Dimension, Limit]
     library: Library | None
+    signals: Signals | None
 
 
 class Malformed(ValueError):
@@ -70,32 +85,29 @@ _WORDS = tuple(word for word in DIMENSIONS if word != "integer")
 
 def read_pdk(content: Mapping[str, Any]) -> Pdk:
     """`Pdk` of a parsed file; raises `Malformed`."""
-    _only(content, ("name", "description", "licence", "limits", "library"), "a pdk.toml")
+    only(content, ("name", "description", "licence", "limits", "library", "signals"), "a pdk.toml")
     limits = content.get("limits")
     if not isinstance(limits, dict):
         raise Malformed("`[limits]` is missing")
-    _only(limits, _WORDS, "[limits]")
+    only(limits, _WORDS, "[limits]")
     return Pdk(_text(content, "name"), _text(content, "description"), _text(content, "licence"),
                {DIMENSIONS[word]: _limit(word, value) for word, value in limits.items()},
-               _library(content["library"]) if "library" in content else None)
+               _library(content["library"]) if "library" in content else None,
+               _signals(content["signals"]) if "signals" in content else None)
 
 
 def _library(table: Any) -> Library:
-    if not isinstance(table, dict):
-        raise Malformed("`[library]` is a table")
-    _only(table, tuple(one.name for one in fields(Library)), "[library]")
-    metre = table.get("metre")
-    if isinstance(metre, bool) or not isinstance(metre, int | float) or not 0 < metre <= 1:
-        raise Malformed("`metre` is a number above 0 and at most 1")
-    parts, corners = _texts(table, "parts"), _names(table, "corners")
+    table = _table(table, "library", Library)
+    parts, corners = texts(table, "parts"), _names(table, "corners")
     if not parts or not corners:
         raise Malformed("`parts` and `corners` hold at least one entry")
-    return Library(_text(table, "wheel"), _text(table, "version"), _text(table, "packed"), _texts(table, "variants"),
-                   _texts(table, "trees"), parts, corners, _texts(table, "veriloga"), _texts(table, "options"), float(metre),
-                   _names(table, "devices"))
+    return Library(_text(table, "wheel"), _text(table, "version"), _text(table, "packed"), texts(table, "variants"),
+                   texts(table, "trees"), parts, corners, texts(table, "veriloga"), texts(table, "options"),
+                   _positive(table, "metre"), _names(table, "devices"))
 
 
-def _only(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+def only(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    """Raise `Malformed` for a key of a table that is not known at that place."""
     for key in table:
         if key not in known:
             raise Malformed(f"`{key[:80]}` is not a key of {where}", key, known)
@@ -108,7 +120,35 @@ def _text(content: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def _signals(table: Any) -> Signals:
+    table = _table(table, "signals", Signals)
+    corners, temperatures = texts(table, "corners"), table.get("temperatures")
+    if not corners or not isinstance(temperatures, list) or not temperatures or not all(map(_is_number, temperatures)):
+        raise Malformed("`corners` is a list of names, `temperatures` one of numbers, neither is empty")
+    return Signals(_positive(table, "supply"), _positive(table, "common_mode"), _positive(table, "unit_current"),
+                   int(_positive(table, "bias_units")), corners, tuple(map(float, temperatures)))
+
+
+def _table(table: Any, name: str, kind: type) -> Mapping[str, Any]:
+    if not isinstance(table, dict):
+        raise Malformed(f"`[{name}]` is a table")
+    only(table, tuple(one.name for one in fields(kind)), f"[{name}]")
+    return table
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _positive(table: Mapping[str, Any], key: str) -> float:
+    value = table.get(key)
+    if not _is_number(value) or not 0 < value < float("inf"):
+        raise Malformed(f"`{key}` is a number above 0")
+    return float(value)
+
+
+def texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """A list of texts of a table, empty where it is left out; raises `Malformed`."""
     value = table.get(key, [])
     if not isinstance(value, list) or not all(isinstance(one, str) and 0 < len(one) <= MAX_TEXT for one in value):
         raise Malformed(f"`{key}` is a list of texts of at most {MAX_TEXT} characters")
@@ -123,8 +163,6 @@ def _names(table: Mapping[str, Any], key: str) -> Mapping[str, str]:
 
 
 def _limit(word: str, value: Any) -> Limit:
-    numbers = isinstance(value, list) and len(value) == 2 and all(
-        isinstance(v, int | float) and not isinstance(v, bool) for v in value)
-    if not numbers or not float(value[0]) < float(value[1]):
+    if not isinstance(value, list) or len(value) != 2 or not all(map(_is_number, value)) or not float(value[0]) < float(value[1]):
         raise Malformed(f"`{word}` is a pair of numbers, the lower one first")
     return Limit(float(value[0]), float(value[1]))

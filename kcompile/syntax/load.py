@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kcompile.diagnostics import CompileError, Reporter, Source, Span, nearest, printable
-from kcompile.resources import std_folder
+from kcompile.resources import data_folder, std_folder
 from kcompile.syntax import nodes
 from kcompile.syntax.functions import RESERVED
 from kcompile.syntax.parse import parse, read_source
@@ -97,14 +97,11 @@ class _Loader:
 
     def _find(self, use: nodes.Use, folder: Path) -> Path | None:
         if use.path is None:
-            known = sorted(path.stem for path in std_folder().glob("*.kc"))
-            if len(use.module) == 2 and use.module[0] == "std" and use.module[1] in known:
-                return std_folder() / f"{use.module[1]}.kc"
-            name = ".".join(use.module)
-            self._report.error("KC0205", f"there is no library module `{name}`", use.span,
-                               hint=nearest(name, [f"std.{k}" for k in known])
-                               or "library modules: " + ", ".join(f"std.{k}" for k in known))
-            return None
+            known, name = library_modules(), ".".join(use.module)
+            if name not in known:
+                self._report.error("KC0205", f"there is no library module `{name}`", use.span,
+                                   hint=nearest(name, known) or "library modules: " + ", ".join(known))
+            return known.get(name)
         return self._find_file(use.path, use.span, folder)
 
     def _find_file(self, text: str, span: Span, folder: Path) -> Path | None:
@@ -112,7 +109,7 @@ class _Loader:
             self._report.error("KC0205", "this is not a file name", span)
             return None
         candidates = [(base / text).resolve() for base in (folder, *self._roots)]
-        inside = [path for path in candidates if any(path.is_relative_to(root) for root in self._roots)]
+        inside = [path for path in candidates if any(path.is_relative_to(root) for root in (*self._roots, cells_folder()))]
         if not inside:
             self._report.error("KC0207", f"`{printable(text)}` lies outside the folder of the program", span,
                                hint="pass its folder with --include")
@@ -123,6 +120,18 @@ class _Loader:
         beside = [p.name for p in inside[0].parent.glob("*.kc")]
         self._report.error("KC0205", f"there is no file `{printable(text)}`", span, hint=nearest(text, beside))
         return None
+
+
+def library_modules() -> dict[str, Path]:
+    """Files of the library by what `use` calls them: `std.passive`, and the laws of cells of processes, `sky130.tanh_pair`."""
+    found = {f"std.{path.stem}": path for path in sorted(std_folder().glob("*.kc"))}
+    cells = sorted(cells_folder().glob("*/cells/*/law.kc"))
+    return found | {f"{path.parents[2].name}.{path.parent.name}": path for path in cells}
+
+
+def cells_folder() -> Path:
+    """Folder of the processes, whose laws may read the constants beside them."""
+    return data_folder("pdk_models").resolve()
 
 
 def _shown(path: Path, use: nodes.Use, folder: Path) -> str:

@@ -208,6 +208,17 @@ class CircuitModule(nn.Module):
         return self.__dict__ | {"_system": None, "_built": {}, "_adaptive": {}}  # made again when needed
 
 
+class Trajectory(nn.Module):
+    """A circuit's module whose call returns all nodes at all steps, [batch, steps + 1, nodes]."""
+
+    def __init__(self, module: CircuitModule) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, initial: Tensor | None = None, drives: Tensor | None = None) -> Tensor:
+        return self.module.trajectory(initial, drives)
+
+
 def _check_dtype(dtype: torch.dtype) -> None:
     if dtype not in NUMPY:
         raise UsageError(Diagnostic("KC0509", f"circuits are trained in float32 or float64, not in {dtype}"))

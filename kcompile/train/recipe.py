@@ -66,6 +66,11 @@ class Recipe:
     elastic: float = setting(0.0, Number(0.0), "augmentation: images bend, by up to so many pixels at 5 x 5 knots")
     init: float = setting(1.0, Number(0.0), "spread of random starting values; 0 keeps those of the program")
     units: Mapping[str, float] = setting({}, quantities, "size of one unit of a parameter, where it is not 1 in SI")
+    grid: Mapping[str, float] = setting({}, quantities, "step of a parameter that hardware holds in steps, by its name: "
+                                        "what is validated and kept is on it")
+    rounded: float = setting(0.5, Number(0.0, 1.0), "share of the epochs, the last ones, that run on the grid")
+    span: float | None = setting(None, Number(positive=True, dimension=VOLTAGE), "voltage of any node from which on it costs")
+    span_cost: float = setting(1000.0, Number(0.0), "loss for each square volt beyond the span, mean over nodes and steps")
     patience: int = setting(0, Whole(0), "epochs without a better validation loss after which to stop; 0 for never")
     checkpoint_every: float = setting(30.0, Number(0.0, dimension=TIME), "seconds between checkpoints within an epoch")
 
@@ -89,7 +94,7 @@ class Recipe:
 
 
 FIELDS = {one.name: one for one in fields(Recipe)}
-_TABLES = ("optimizer_options", "units")
+_TABLES = ("optimizer_options", "units", "grid")
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -18,8 +18,9 @@ from kcompile.diagnostics import Diagnostic, SimulatorFailed
 from kcompile.ir.circuit import Circuit
 from kcompile.train.augment import draw_motions, move
 from kcompile.train.checkpoint import Checkpoint, write_checkpoint
-from kcompile.train.circuit_module import CircuitModule
+from kcompile.train.circuit_module import CircuitModule, Trajectory
 from kcompile.train.data import Data, Part
+from kcompile.train.grid import grid_of, on_grid, rounded
 from kcompile.train.history import Record, best_of
 from kcompile.train.judge import blown_node, judge_sums, make_module, start_volts, tensors_of
 from kcompile.train.objective import Objective
@@ -65,6 +66,7 @@ class Run:
         self._moved = [(one.detach() / unit).requires_grad_()
                        for one, unit in zip(self.parameters.values(), self._units, strict=True)]
         self._optimizer = make_optimizer(recipe, self._moved)
+        self._grid = grid_of(tuple(self.parameters), recipe)
         self.history: tuple[Record, ...] = ()
         self.best = self._values()
         self.at = 0
@@ -163,7 +165,8 @@ class Run:
         self._sums[:], self._seen = 0.0, 0
         self.history = (*self.history, record)
         if best_of(self.history) is record:
-            self.best = self._values()
+            with rounded(self.parameters, self._grid):
+                self.best = self._values()
         return True
 
     def _rate(self, step: int) -> float:
@@ -173,7 +176,8 @@ class Run:
         """(mean loss, figure) of the validation part; None where it is empty."""
         part = self.data.validation
         own = self.team.share(part.count)
-        sums = judge_sums(self.module, self.circuit, self.objective, Part(part.inputs[own], part.targets[own]))
+        with rounded(self.parameters, self._grid):
+            sums = judge_sums(self.module, self.circuit, self.objective, Part(part.inputs[own], part.targets[own]))
         loss, score = self.team.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
         return (None, None) if part.count == 0 else (loss / part.count, self.objective.result(score, part.count))
 
@@ -192,9 +196,8 @@ class Run:
         # A process that got no sample of a small batch runs the first one, which then counts for nothing.
         volts, targets = self._samples(rows, batch, own if count else slice(1))
         self.module.zero_grad()
-        module = self._trained
-        outputs = module(volts) if module is self.module else functional_call(module, {**self.parameters}, (volts,))
-        loss = self.objective.loss(outputs, targets) * (count / len(rows))
+        outputs, excess = self._outputs(volts)
+        loss = (self.objective.loss(outputs, targets) + excess) * (count / len(rows))
         loss.backward()
         found = [one.grad for one in self.parameters.values() if one.grad is not None]
         if self.team.count > 1 and found:
@@ -204,6 +207,19 @@ class Run:
         score = self.objective.score(outputs.detach(), targets) if count else 0.0
         mean, scores = self.team.sum(torch.tensor([float(loss.detach()), score], dtype=torch.float64)).tolist()
         return mean, scores
+
+    def _outputs(self, volts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """Output voltages of a batch, and what voltages beyond the span cost, as the present epoch runs."""
+        module = self._trained
+        values: dict[str, torch.Tensor] = {**self.parameters}
+        if len(self.history) >= round((1 - self.recipe.rounded) * self.recipe.epochs):
+            values |= {name: on_grid(values[name], step) for name, step in self._grid.items()}
+        if self.recipe.span is None:
+            plain = module is self.module and not self._grid
+            return (module(volts) if plain else functional_call(module, values, (volts,))), 0.0
+        whole = functional_call(Trajectory(module), {f"module.{name}": value for name, value in values.items()}, (volts,))
+        excess = torch.relu(whole.abs() - self.recipe.span).square().mean()
+        return whole[:, -1, self.circuit.outputs - 1], self.recipe.span_cost * excess
 
     def _step(self, rows: np.ndarray, batch: int, rate: float) -> float:
         loss, score = self.gradients(rows, batch)

@@ -1,4 +1,4 @@
-"""The cards of a SPICE deck that the compiler writes, with those of an OSDI deck where it brings modules."""
+"""The cards of a SPICE deck that the compiler writes, with those of modules or of transistors where it brings such."""
 
 from __future__ import annotations
 
@@ -35,6 +35,17 @@ _OSDI_CARDS = [re.compile(pattern, re.ASCII) for pattern in (
     rf"\.model (?P<module>{NAME}) (?P=module)",
     rf"\.tran {NUMBER} {NUMBER} {NUMBER} {NUMBER}",
 )]
+_TRANSISTOR_CARDS = [re.compile(pattern, re.ASCII) for pattern in (
+    rf"x[a-z0-9_]+(?: {_NODE})+(?: {NAME}={_VALUE})+",
+    rf"v[a-z0-9_]+ {_NODE} {_NODE} dc {NUMBER} ac [01]",
+    rf"\.options?(?: (?:{_OPTION}|wnflag=1))+",
+    rf"\.temp {NUMBER}",
+    rf"\.dc(?: v[a-z0-9_]+ {NUMBER} {NUMBER} {NUMBER}){{1,2}}",
+    rf"\.ac lin 1 {NUMBER} {NUMBER}",
+    rf"\.tran {NUMBER} {NUMBER} {NUMBER} {NUMBER}",
+    rf"\.save(?: [vi]\({_NODE}\))+",
+)]
+"""Of decks that bring models of transistors."""
 _INCLUDE = re.compile(rf"\.include ({PLAIN_FILE})", re.ASCII)
 
 
@@ -45,19 +56,19 @@ def check(name: str, text: str, main: str, files: Mapping[str, str]) -> Iterator
         if not text.startswith("* "):  # `*ng_script` would make it a list of commands
             yield Refused(1, text.split("\n", 1)[0], "must be a comment, the title")
         text = _without_loads(text, files)
-    modules = modules_of(files)
+    modules, models = modules_of(files), any(file.endswith(".lib") for file in files)
     for line, card in _cards(text):
         if not card:
             yield Refused(line, text.split("\n")[line - 1], "continues nothing")
         elif include := _INCLUDE.fullmatch(card):
             if include[1] not in files:
                 yield Refused(line, card, "includes a file that is not part of the deck")
-        elif not _is_known(re.sub(r" +", " ", card.strip().lower()), modules):
+        elif not _is_known(re.sub(r" +", " ", card.strip().lower()), modules, models):
             yield Refused(line, card, UNKNOWN)
 
 
-def _is_known(card: str, modules: frozenset[str]) -> bool:
-    if not card or any(pattern.fullmatch(card) for pattern in _CARDS):
+def _is_known(card: str, modules: frozenset[str], models: bool) -> bool:
+    if not card or any(pattern.fullmatch(card) for pattern in [*_CARDS, *(_TRANSISTOR_CARDS if models else ())]):
         return True
     found = [match.groupdict() for pattern in _OSDI_CARDS if (match := pattern.fullmatch(card))] if modules else []
     return any("module" not in said or said["module"] in modules for said in found)

@@ -19,6 +19,7 @@ from kcompile.verify.judge import Run
 from kcompile.verify.steps import MAX_STEPS, first_count, resolving_count
 
 REFERENCE_RTOL = 1e-10
+DEFAULT_TOLERANCE = 1e-4
 MAX_FACTOR = 16
 JUMP = 8
 """How much shorter the steps are of the run that decides whether a difference is one of step size."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed, printable
 from kcompile.lower.base import Artifact
-from kcompile.verify import cards_spice, cards_vacask, cards_veriloga
+from kcompile.verify import cards_models, cards_spice, cards_vacask, cards_veriloga
 from kcompile.verify.cards import FILE, Refused
 
 
@@ -33,7 +33,8 @@ def deck_of(name: str, artifacts: Sequence[Artifact]) -> Deck:
     return Deck(main, {a.name: a.text for a in artifacts if not a.name.endswith(".json")})
 
 
-_LANGUAGES = {".cir": cards_spice.check, ".spice": cards_spice.check, ".va": cards_veriloga.check, ".sim": cards_vacask.check}
+_LANGUAGES = {".cir": cards_spice.check, ".spice": cards_spice.check, ".va": cards_veriloga.check, ".sim": cards_vacask.check,
+              ".lib": cards_models.check}
 """Who knows the cards of a file, by its ending."""
 
 

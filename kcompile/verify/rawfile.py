@@ -7,17 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
+SCALES = ("time", "v-sweep", "v(v-sweep)", "frequency")
+"""What runs go over; versions of ngspice spell the voltage of a sweep in two ways."""
+
 
 @dataclass(frozen=True, eq=False)
 class Raw:
-    """Vectors of one transient run: `time` first; values float64[points, names]."""
+    """Vectors of one run, first what it ran over: `time`, or the inner voltage of a sweep; values float64[points, names], or
+    complex128 where it ran over `frequency`."""
 
     names: tuple[str, ...]
     values: np.ndarray
 
     @property
     def time(self) -> np.ndarray:
-        return self.values[:, 0]
+        return np.real(self.values[:, 0])
 
     def columns(self, names: tuple[str, ...]) -> np.ndarray:
         """float64[points, len(names)]; names in lower case, `KeyError` for one that is not there."""
@@ -33,7 +37,7 @@ def read_raw(path: Path) -> Raw:
         raise ValueError("the raw file has no `Binary:` section")
     count = points = None
     names: list[str] = []
-    in_variables = False
+    in_variables, kind = False, "<f8"
     for line in head.decode("ascii", "replace").split("\n"):
         label, _, rest = line.partition(":")
         if in_variables and line.startswith("\t"):
@@ -45,10 +49,13 @@ def read_raw(path: Path) -> Raw:
         elif label == "No. Points":
             points = int(rest)
         elif label == "Flags" and "complex" in rest:
-            raise ValueError("the raw file holds complex vectors")
-    if not count or points is None or len(names) != count or names[0] != "time":
-        raise ValueError("the head of the raw file is not that of a transient run")
+            kind = "<c16"
+    if not count or points is None or len(names) != count or names[0] not in SCALES:
+        raise ValueError(f"the head of the raw file is not that of a run over {' or '.join(SCALES)}")
+    if (kind == "<c16") != (names[0] == "frequency"):
+        raise ValueError("the raw file holds complex vectors where real ones belong, or the other way round")
     body = data[len(head) + len(found) :]
-    whole = min(points, len(body) // (8 * count))
-    values = np.frombuffer(body[: whole * 8 * count].tobytes(), dtype="<f8").reshape(whole, count)
+    row = np.dtype(kind).itemsize * count
+    whole = min(points, len(body) // row)
+    values = np.frombuffer(body[: whole * row].tobytes(), dtype=kind).reshape(whole, count)
     return Raw(tuple(names), values)

@@ -9,14 +9,29 @@ import numpy as np
 
 from kcompile.units import format_engineering
 from kcompile.verify.compare import Agreement, Report
+from kcompile.verify.transistors import Confirmation
 
 MAX_SHOWN = 24
 """Waveforms shown, the worst ones of a large circuit; the JSON form has all."""
 
 
-def show_report(report: Report | Agreement) -> str:
-    """Text of a report or an agreement, without a line end."""
+def show_report(report: Report | Agreement | Confirmation) -> str:
+    """Text of an outcome, without a line end."""
+    if isinstance(report, Confirmation):
+        return _confirmation(report)
     return _agreement(report) if isinstance(report, Agreement) else _report(report)
+
+
+def _confirmation(report: Confirmation) -> str:
+    error, count, watts = report.error, len(report.laws), float(report.power.mean())
+    lines = [f"{report.circuit}: laws of its cells against transistors of {report.pdk}, {report.corner} at "
+             f"{report.temperature:g} C, in {report.tool}; errors relative to the swing, {format_engineering(report.swing, 'V')}"]
+    columns = [np.median(error, axis=(0, 1)), np.quantile(error, 0.95, axis=(0, 1)), error.max(axis=(0, 1), initial=0.0)]
+    lines += ["", *_table(report.names, ["median", "95 %", "worst"], columns), ""]
+    lines += [f"{count} starting point{'s' * (count > 1)}; half of the steps change {report.step_error / report.swing:.1e}; "
+              f"{format_engineering(watts, 'W', 3)} from the supply, {format_engineering(watts * report.until, 'J', 3)} in "
+              f"{format_engineering(report.until, 's')}"]
+    return "\n".join([*lines, _verdict(report.passed, float(error.max(initial=0.0)), report.tolerance)])
 
 
 def _report(report: Report) -> str:

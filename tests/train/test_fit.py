@@ -463,3 +463,28 @@ def test_a_gpu_that_is_not_there(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path: Path, changes: dict, code: str) -> None:
     assert code in message(kc.train, NET, blobs(), out=tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+# ---- hardware ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_is_on_the_grid_and_was_trained_on_it() -> None:
+    step = {"i0": 0.5}
+    fitted = kc.train(NET, blobs(), epochs=10, grid=step, **QUICK)
+    values = fitted.weights["mix.w.i0"]
+    np.testing.assert_array_equal(values * 2, np.round(values * 2))
+    assert fitted.report is not None and fitted.report.trained.parts["test"][1] >= 0.9
+    # Rounding changes what the last epochs are trained on, not only what is kept.
+    late = kc.train(NET, blobs(), epochs=10, grid=step, rounded=0.0, **QUICK)
+    assert [one.train_loss for one in late.history[:5]] == [one.train_loss for one in fitted.history[:5]]
+    assert late.history[5].train_loss != fitted.history[5].train_loss
+    said = message(kc.train, NET, blobs(), epochs=1, grid={"q": 1.0}, **QUICK)
+    assert "`grid` names `q`, which is no trainable parameter" in said
+
+
+def test_voltages_beyond_the_span_cost_until_they_stay_inside() -> None:
+    free = kc.train(NET, blobs(), epochs=12, rail="ideal", **QUICK)
+    held = kc.train(NET, blobs(), epochs=12, rail="ideal", span=0.9, span_cost=100.0, input_scale=0.4, **QUICK)
+    assert free.report is not None and held.report is not None
+    assert held.report.peaks.max() < free.report.peaks.max()
+    assert held.history[0].train_loss > held.history[-1].train_loss

@@ -1,0 +1,74 @@
+"""Constants of a law from measured currents, and how far the law then is from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from kcompile.characterize.currents import CurrentMap
+from kcompile.ir.device import DeviceModel
+from kcompile.pdk.cell import Cell
+from kcompile.sim.kernel import make_kernel
+
+SOFT = 0.01
+"""Part of full scale from which an error counts by its size and no more by its square, so that corners of the range do not
+spoil its middle."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Distance of a law from the currents at both terminals, and of these from each other, as parts of full scale."""
+
+    worst: float
+    most: float
+    """Of 95 % of the points."""
+    median: float
+    imbalance: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Constants of a law in SI units, and the errors that they leave."""
+
+    constants: Mapping[str, float]
+    errors: Errors
+
+
+def fit_constants(cell: Cell, maps: Sequence[CurrentMap], unit_current: float, start: Mapping[str, float]) -> Fitted:
+    """Constants of the law of a cell that come closest to currents; start: values to begin with."""
+    names = tuple(start)
+    known = np.array([start[name] for name in names])
+    law = _law(cell.law, names)
+
+    def distance(factors: np.ndarray) -> np.ndarray:
+        constants = dict(zip(names, known * factors, strict=True))
+        parts = []
+        for one in maps:
+            flow = law(constants, cell.strength, one) / (abs(one.strength) * unit_current)
+            parts += [flow - one.into, flow - one.out]
+        return np.concatenate(parts)
+
+    found = least_squares(distance, np.ones(len(names)), loss="soft_l1", f_scale=SOFT)
+    errors = np.abs(distance(found.x))
+    imbalance = max(float(one.imbalance.max()) for one in maps)
+    return Fitted(dict(zip(names, (known * found.x).tolist(), strict=True)),
+                  Errors(float(errors.max()), float(np.quantile(errors, 0.95)), float(np.median(errors)), imbalance))
+
+
+def _law(model: DeviceModel, names: Sequence[str]):
+    """Current from the first terminal to the second, in amperes, of constants, the strength's name and a map's voltages."""
+    constants = dict(model.constants)
+    law = replace(model, constants=tuple((name, value) for name, value in constants.items() if name not in names)).law
+    (branch,) = law.currents
+    s, d = (f"V({terminal})" for terminal in model.terminals)
+    kernel = make_kernel([branch.value], ())
+    run = kernel.prepare({})
+
+    def flow(values: Mapping[str, float], strength: str, one: CurrentMap) -> np.ndarray:
+        inputs = {name: np.asarray(value) for name, value in values.items()}
+        return run({**inputs, strength: np.asarray(float(one.strength)), s: one.s, d: one.d})[0]
+
+    return flow

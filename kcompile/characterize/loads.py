@@ -1,0 +1,49 @@
+"""Capacitance with which a cell loads the nodes at its terminals, as ngspice finds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcompile.characterize.conditions import Bench, Condition
+from kcompile.characterize.currents import common_view
+from kcompile.lower.columns import number
+from kcompile.pdk.load import load_pdk
+from kcompile.render import render
+from kcompile.units import VOLTAGE
+from kcompile.verify.deck import Deck
+from kcompile.verify.run_ngspice import run_ngspice
+
+FREQUENCY = 1e6
+"""Hertz: above what conductances hide, below every pole of a cell."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Farads of one unit at a terminal, the other one held: in the middle of the range, the least and the most within it; and
+    between both terminals in the middle."""
+
+    middle: float
+    least: float
+    most: float
+    mutual: float
+
+
+def measure_load(bench: Bench, condition: Condition, strength: int) -> Load:
+    """Load of a cell of one unit, positive or negative, in the middle and at the corners of the range of its terminals."""
+    signals, cell = bench.signals, bench.cell
+    limit = load_pdk(cell.pdk).limits[VOLTAGE]
+    own, mutual = [], []
+    for s, d in ((0.0, 0.0), *((a, b) for a in (limit.lower, limit.upper) for b in (limit.lower, limit.upper))):
+        for driven in ((1, 0), (0, 1)):
+            files = bench.files(condition.corner)
+            main = render("cells/admittance.cir.j2", {
+                **common_view(bench, condition, strength), "title": f"load of {cell.name}, {condition}", "files": list(files),
+                "s": number(signals.common_mode + s), "d": number(signals.common_mode + d), "driven": driven,
+                "frequency": number(FREQUENCY)})
+            run = run_ngspice(Deck("main.cir", {"main.cir": main, **files}), until=FREQUENCY, expected=["i(vs)", "i(vd)"])
+            farads = -run.raw.columns(("i(vs)", "i(vd)"))[0].imag / (2 * np.pi * FREQUENCY) / abs(strength)
+            own.append(farads[0 if driven[0] else 1])
+            mutual.append(farads[1 if driven[0] else 0])
+    return Load(float(np.mean(own[:2])), float(np.min(own)), float(np.max(own)), float(np.mean(mutual[:2])))

@@ -1,0 +1,48 @@
+"""What was measured of a cell as files: `fit.toml` with everything, `fit.kc` with the constants of the typical condition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from kcompile.characterize.conditions import Condition
+from kcompile.characterize.constants import Errors, Fitted
+from kcompile.characterize.loads import Load
+from kcompile.pdk.cell import Cell
+from kcompile.units import REAL, format_unit
+
+CONSTANTS = "fit.kc"
+
+
+def format_constants(cell: Cell, constants: Mapping[str, float], said: str) -> str:
+    """Text of `fit.kc`; the numbers have the units of the law's constants."""
+    assert cell.currents is not None
+    lines = [f"// {said}"]
+    for name, value in constants.items():
+        dimension = cell.currents.dimensions[name]
+        unit = "" if dimension == REAL else f" {format_unit(dimension)}"
+        lines.append(f"const {name} = {_digits(value)}{unit};")
+    return "\n".join(lines) + "\n"
+
+
+def format_fit(stamp: str, sources: Mapping[str, str], loads: Mapping[str, Load], fits: Mapping[Condition, Fitted]) -> str:
+    """Text of `fit.toml`. stamp: digest of everything the fit depends on; sources: what it was made with, by name; loads: by
+    subcircuit."""
+    lines = ["# Written by `kcompile pdk characterize`.", f'stamp = "{stamp}"']
+    lines += [f'{name} = "{value}"' for name, value in sources.items()]
+    for name, load in loads.items():
+        lines += ["", "[[load]]", f'subcircuit = "{name}"', *(f"{key} = {_digits(value)}" for key, value in vars(load).items())]
+    for condition, fitted in fits.items():
+        lines += ["", "[[condition]]", f'corner = "{condition.corner}"', f"temperature = {condition.temperature!r}"]
+        lines += list(_errors(fitted.errors))
+        lines += ["", "[condition.constants]", *(f"{name} = {_digits(value)}" for name, value in fitted.constants.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _errors(errors: Errors) -> Iterator[str]:
+    for name in ("worst", "most", "median", "imbalance"):
+        yield f"{name} = {float(f'{getattr(errors, name):.3g}')!r}"
+
+
+def _digits(value: float) -> str:
+    """Six digits, ten times what the worst error is worth, so that a rounding of the simulator changes nothing."""
+    return repr(float(f"{value:.6g}"))

@@ -1,0 +1,95 @@
+"""Cells of a process, measured and fitted one after the other; what was measured before and has not changed is kept."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kcompile.characterize.conditions import Bench, conditions
+from kcompile.characterize.constants import Fitted, fit_constants
+from kcompile.characterize.currents import measure_currents
+from kcompile.characterize.loads import measure_load
+from kcompile.characterize.record import CONSTANTS, format_constants, format_fit
+from kcompile.diagnostics import Diagnostic, UsageError
+from kcompile.files import sha256, write_files
+from kcompile.pdk.cell import load_cells
+from kcompile.pdk.find import find_library
+from kcompile.pdk.fit import FIT
+from kcompile.pdk.load import load_pdk
+from kcompile.verify.run_ngspice import probe_ngspice
+
+
+@dataclass(frozen=True)
+class Characterized:
+    """A cell after its turn: whether it was measured anew, and its fit in the typical condition."""
+
+    cell: str
+    measured: bool
+    typical: Fitted | None
+
+
+def characterize(pdk: str, names: tuple[str, ...] = (), out: Path | None = None, root: Path | None = None, again: bool = False,
+                 watch: Callable[[str], None] = lambda said: None) -> list[Characterized]:
+    """Measure cells of a process and write their fits.
+
+    names: cells, all by default; out: folder of the files, `PDK/CELL/`, the cells' own by default; root: a PDK root; again:
+    measure what has not changed, too; watch: called with what is measured now. Raises `UsageError` KC0722 for a process
+    without cells, `ToolMissing`, `SimulatorFailed`.
+    """
+    described = load_pdk(pdk)
+    cells = load_cells(pdk)
+    if described.signals is None or not cells:
+        raise UsageError(Diagnostic("KC0722", f"the process `{pdk}` has no cells", hint="sky130 has cells"))
+    found, version = find_library(pdk, root), probe_ngspice().version
+    done = []
+    for name in names or cells:
+        cell = cells[name]
+        bench = Bench(found, described.signals, cell, cells["bias"])
+        folder = cell.folder if out is None else out / pdk / name
+        done.append(_one(bench, folder, version, again, watch))
+    return done
+
+
+def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[[str], None]) -> Characterized:
+    cell, signals = bench.cell, bench.signals
+    if cell.currents is None:
+        return Characterized(cell.name, False, None)
+    stamp = _stamp(bench, version)
+    if not again and _stamp_of(folder / FIT) == stamp:
+        return Characterized(cell.name, False, None)
+    command = f"kcompile pdk characterize {cell.pdk} --cell {cell.name}"
+    if not (cell.folder / CONSTANTS).is_file():
+        write_files(cell.folder, {CONSTANTS: format_constants(cell, cell.currents.constants, "values to begin with")})
+    fits, start = {}, cell.currents.constants
+    for condition in conditions(signals):
+        watch(f"{cell.name}: currents, {condition}")
+        maps = [measure_currents(bench, condition, strength) for strength in cell.currents.strengths]
+        fits[condition] = fit_constants(cell, maps, signals.unit_current, start)
+        start = next(iter(fits.values())).constants
+    typical = next(iter(fits))
+    watch(f"{cell.name}: loads, {typical}")
+    loads = {name: measure_load(bench, typical, sign) for name, sign in zip(cell.subcircuits, (1, -1), strict=False)}
+    sources = {"command": command, "ngspice": version, "library": bench.models(signals.corners[0]).digest[:16]}
+    said = f"Written by `{command}`: {typical}."
+    write_files(folder, {CONSTANTS: format_constants(cell, fits[typical].constants, said),
+                         FIT: format_fit(stamp, sources, loads, fits)})
+    return Characterized(cell.name, True, fits[typical])
+
+
+def _stamp(bench: Bench, version: str) -> str:
+    """Digest of all that the fit of a cell depends on."""
+    cell = bench.cell
+    texts = [(cell.folder / name).read_text() for name in ("cell.toml", "cell.spice", "law.kc")]
+    texts += [bench.bias.netlist, version, repr(bench.signals)]
+    texts += [bench.models(corner).digest for corner in bench.signals.corners]
+    return sha256("\0".join(texts))[:16]
+
+
+def _stamp_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return str(tomllib.load(file).get("stamp"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return ""

@@ -1,0 +1,155 @@
+"""The pass `map-cells`: abstract laws as cells of a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from kcompile.ir.circuit import Circuit, InstanceTable, frozen
+from kcompile.passes.base import Contract, Pass, PassLog, option
+
+if TYPE_CHECKING:
+    from kcompile.pdk.cell import Cell
+
+POINTS = 13
+"""Voltages of each terminal at which laws are compared, over the range of the process."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """A bank as a cell: int64[n] units; float64[n] the largest distance of the currents over the full scale of the units, at the
+    voltages that are compared; float64[n] amperes that it stays below between these, too."""
+
+    cell: Cell
+    units: np.ndarray
+    error: np.ndarray
+    amperes: np.ndarray
+
+
+@dataclass(frozen=True)
+class MapCells(Pass):
+    """Replaces devices by cells of a process, each by as many units of the cell as come closest to its current.
+
+    The currents of both are compared over the voltages that the process allows. Devices that are cells already get whole
+    numbers of units, and capacitors to ground stay as they are. What no cell can do within `tolerance`, as a part of the full
+    scale of its units, is refused, with the bank and the device that are furthest away. Use `scale` before, so that voltages and
+    currents have the sizes of the process. The bound that is printed holds for voltages within the range of the process.
+    """
+
+    name: ClassVar[str] = "map-cells"
+    contract: ClassVar[Contract] = Contract.BOUNDED
+    pdk: str = option("", "process; the circuit's own by default")
+    tolerance: float = option(0.05, "largest distance between a law and its cell, as a part of the cell's full scale")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance < np.inf:
+            self.refuse(f"takes a tolerance above 0, not {self.tolerance!r}")
+
+    def apply(self, circuit: Circuit, log: PassLog) -> Circuit:
+        from kcompile.passes.error_bound import ErrorBound
+        from kcompile.pdk.cell import load_cells
+        from kcompile.pdk.load import load_pdk
+
+        name = self.pdk or circuit.pdk
+        if not name:
+            self.refuse("needs a process", "map-cells{pdk=sky130}, or `pdk sky130;` in the circuit")
+        signals = load_pdk(name).signals
+        cells = [cell for cell in load_cells(name).values() if cell.device]
+        if signals is None or not cells:
+            self.refuse(f"finds no cells of `{name}`", "map-cells{pdk=sky130}")
+        tables, error = [], ErrorBound(circuit)
+        for table in circuit.tables:
+            if not table.model.law.currents:
+                tables.append(table)
+                continue
+            found = self._closest(table, cells)
+            self._report(table, found, log)
+            start, stop = table.model.terminals
+            error.add(table, start, stop, found.amperes)
+            if np.any(found.units):
+                tables.append(_as_cell(table, found).take(np.flatnonzero(found.units)))
+        log.bounds["rate"] = error.rates()
+        return replace(circuit, tables=tuple(tables), pdk=name)
+
+    def _report(self, table: InstanceTable, found: Fitting, log: PassLog) -> None:
+        worst = int(np.argmax(found.error))
+        if found.error[worst] > self.tolerance:
+            self.refuse(f"finds no cell for `{table.name(worst)}`: {found.cell.name} comes closest and is "
+                        f"{100 * found.error[worst]:.3g} % of its full scale away",
+                        "scale voltages and currents to the process, or use its cells in the program; a larger tolerance takes "
+                        "it as it is")
+        log.fact(f"{table.bank} as {found.cell.name}, error", float(found.error[worst]))
+        log.fact("at", table.name(worst))
+
+    def _closest(self, table: InstanceTable, cells: list[Cell]) -> Fitting:
+        """The cell whose largest error over the bank is the smallest."""
+        law = table.model.law
+        if len(table.model.terminals) != 2 or law.rates or law.capacitances or table.waves or len(law.currents) != 1:
+            self.refuse(f"finds no cell for `{table.bank}`: cells have two terminals, one current between them, and no state")
+        found = [_fitting(table, cell) for cell in cells]
+        return min(found, key=lambda one: float(one.error.max(initial=0.0)))
+
+
+PASS = MapCells
+
+
+def _fitting(table: InstanceTable, cell: Cell) -> Fitting:
+    """A bank as units of a cell, each device as many as come closest to its currents in the mean square."""
+    s, d = _voltages(cell)
+    wanted = _currents(table, s, d)
+    signs = (1.0, -1.0) if len(cell.subcircuits) == 2 else (1.0,)
+    (positive, *negative) = (_unit(cell, sign, s, d) for sign in signs)
+    limit = max(int(param.interval.upper) for param in cell.law.params if param.name == cell.strength)
+    best_units, best_error, amperes = np.zeros(table.count), np.full(table.count, np.inf), np.zeros(table.count)
+    for sign, unit in ((1, positive), *((-1, one) for one in negative)):
+        units = np.clip(np.round(wanted @ unit / (unit @ unit)), 1, limit)
+        full = units * np.abs(unit).max()
+        distance = (wanted - units[:, None] * unit).reshape(-1, POINTS, POINTS)
+        largest = np.abs(distance).max(axis=(1, 2))
+        between = sum(np.abs(np.diff(distance, axis=axis)).max(axis=(1, 2)) for axis in (1, 2))
+        better = largest / full < best_error
+        best_units, best_error = np.where(better, sign * units, best_units), np.where(better, largest / full, best_error)
+        amperes = np.where(better, largest + between / 2, amperes)
+    silent = np.abs(wanted).max(axis=1) == 0
+    return Fitting(cell, np.where(silent, 0, best_units).astype(np.int64), np.where(silent, 0.0, best_error),
+                   np.where(silent, 0.0, amperes))
+
+
+def _voltages(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+    from kcompile.pdk.load import load_pdk
+    from kcompile.units import VOLTAGE
+
+    limit = load_pdk(cell.pdk).limits[VOLTAGE]
+    line = np.linspace(limit.lower, limit.upper, POINTS)
+    s, d = np.meshgrid(line, line, indexing="ij")
+    return s.ravel(), d.ravel()
+
+
+def _currents(table: InstanceTable, s: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """float64[n, points]: amperes from the first terminal to the second."""
+    from kcompile.sim.kernel import make_kernel
+
+    model = table.model
+    (branch,) = model.law.currents
+    volts = {f"V({name})": value[None, :] for name, value in zip(model.terminals, (s, d), strict=True)}
+    params = {name: column[:, None] for name, column in table.params.items()}
+    sign = 1.0 if (branch.start, branch.stop) == model.terminals else -1.0
+    value = make_kernel([branch.value], ()).prepare({})({**volts, **params})[0]
+    return sign * np.broadcast_to(value, (table.count, len(s)))
+
+
+def _unit(cell: Cell, strength: float, s: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """float64[points]: amperes of one unit of a cell."""
+    from kcompile.sim.kernel import make_kernel
+
+    (branch,) = cell.law.law.currents
+    volts = {f"V({name})": value for name, value in zip(cell.law.terminals, (s, d), strict=True)}
+    return make_kernel([branch.value], ()).prepare({})({**volts, cell.strength: np.asarray(strength)})[0]
+
+
+def _as_cell(table: InstanceTable, found: Fitting) -> InstanceTable:
+    law, strength = found.cell.law, found.cell.strength
+    kept = {name: tie for name, tie in table.ties.items() if name == strength and found.cell.makes(table.model)}
+    return replace(table, model=law, params={strength: frozen(found.units.astype(np.float64))}, ties=kept, fixed=frozenset())

@@ -1,0 +1,191 @@
+"""Cells of a process: a law of the language, the subcircuits of transistors that compute it, and what was measured of them.
+
+A cell is a folder `pdk_models/PDK/cells/NAME/`: `law.kc`, `cell.spice`, `cell.toml`, and `fit.toml` with `fit.kc`, which
+`kcompile pdk characterize` writes.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kcompile.diagnostics import CompileError, Diagnostic, Reporter, Source, printable
+from kcompile.ir.device import DeviceModel
+from kcompile.pdk.fit import Fit, read_fit
+from kcompile.pdk.schema import Malformed, only, texts
+from kcompile.resources import data_folder
+from kcompile.units import REAL, Dimension, parse_quantity
+
+if TYPE_CHECKING:
+    from kcompile.ir.expr import Law
+
+_SUBCKT = re.compile(r"^\.subckt ([a-z0-9_]+)((?: [a-z0-9_]+)*)(?: params:.*)?$", re.MULTILINE)
+_MODEL = re.compile(r"^x.* (\w+__\w+) ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Currents:
+    """How currents are measured: the step of both terminals' voltages, strengths, and the constants of the law that follow,
+    each with a value to begin with and its dimension, all in SI units."""
+
+    step: float
+    strengths: tuple[int, ...]
+    constants: Mapping[str, float]
+    dimensions: Mapping[str, Dimension]
+
+
+@dataclass(frozen=True)
+class Capacitor:
+    """Farads of one unit of a capacitor: area (w + edge) (l + edge), with w and l between the sides, on the grid, all in
+    micrometres."""
+
+    area: float
+    edge: float
+    sides: tuple[float, float]
+    grid: float
+
+    def value(self, width: np.ndarray, length: np.ndarray) -> np.ndarray:
+        """Farads of a unit."""
+        return self.area * (width + self.edge) * (length + self.edge)
+
+    @property
+    def least(self) -> float:
+        """Farads of the smallest unit."""
+        return float(self.value(np.array(self.sides[0]), np.array(self.sides[0])))
+
+    def sized(self, farads: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(widths, lengths, numbers of units) of capacitors of at least the smallest unit, nearly square, on the grid."""
+        low, high = self.sides
+        units = np.ceil(farads / float(self.value(np.array(high), np.array(high))) - 1e-9)
+        one = farads / units / self.area
+        width = np.clip(self._on_grid(np.sqrt(one) - self.edge), low, high)
+        return width, np.clip(self._on_grid(one / (width + self.edge) - self.edge), low, high), units
+
+    def _on_grid(self, sizes: np.ndarray) -> np.ndarray:
+        return np.round(np.round(sizes / self.grid) * self.grid, 6)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell. device: name of its law; strength: the parameter that counts units, both empty where programs do not name it;
+    subcircuits: for a positive strength, and for a negative one where there are two; currents: None where the law has no
+    constants that are fitted; capacitor: where it is one."""
+
+    pdk: str
+    name: str
+    folder: Path
+    device: str
+    strength: str
+    subcircuits: tuple[str, ...]
+    currents: Currents | None
+    capacitor: Capacitor | None
+
+    @cached_property
+    def netlist(self) -> str:
+        """Text of its subcircuits."""
+        return (self.folder / "cell.spice").read_text(encoding="ascii")
+
+    @cached_property
+    def pins(self) -> Mapping[str, tuple[str, ...]]:
+        """Pins of each subcircuit; those after the terminals of the law are lines that all cells share."""
+        return {name: tuple(pins.split()) for name, pins in _SUBCKT.findall(self.netlist)}
+
+    @property
+    def transistors(self) -> frozenset[str]:
+        """Names of the models that its subcircuits use."""
+        return frozenset(_MODEL.findall(self.netlist))
+
+    @cached_property
+    def law(self) -> DeviceModel:
+        """Its device, with the constants of `fit.kc`."""
+        from kcompile.ir.model import ModelBuilder
+        from kcompile.syntax import nodes
+        from kcompile.syntax.check import check
+        from kcompile.syntax.load import load
+
+        report = Reporter()
+        path = self.folder / "law.kc"
+        module = load(Source(f"{self.pdk}/{self.name}.kc", path.read_text()), self.folder, report)
+        if not report.failed:
+            check(module, report)
+        report.raise_errors()
+        declaration = module.names[self.device][0]
+        assert isinstance(declaration, nodes.Device)
+        return ModelBuilder().model(declaration, module)
+
+    @cached_property
+    def fit(self) -> Fit:
+        """What was measured of it; raises `CompileError` KC0725."""
+        return read_fit(self.folder)
+
+    def makes(self, model: DeviceModel) -> bool:
+        """Whether a device has the law of this cell, whatever the values of its constants."""
+        law = self.law
+        return (model.name, model.terminals) == (law.name, law.terminals) and _form(model) == _form(law)
+
+    def law_with(self, constants: Mapping[str, float]) -> DeviceModel:
+        """The law with other values of some constants."""
+        law = self.law
+        return replace(law, constants=tuple((name, constants.get(name, value)) for name, value in law.constants))
+
+
+def _form(model: DeviceModel) -> Law:
+    return replace(model, constants=()).law
+
+
+def load_cells(pdk: str) -> dict[str, Cell]:
+    """Cells of a process by name; raises `CompileError` KC0724 for a malformed description."""
+    return {path.parent.name: _read(pdk, path) for path in sorted(data_folder("pdk_models").glob(f"{pdk}/cells/*/cell.toml"))}
+
+
+def _read(pdk: str, path: Path) -> Cell:
+    name = path.parent.name
+    try:
+        with path.open("rb") as file:
+            content = tomllib.load(file)
+        only(content, ("device", "strength", "subcircuits", "current", "capacitor"), "a cell.toml")
+        device, strength = content.get("device", ""), content.get("strength", "")
+        if not isinstance(device, str) or not isinstance(strength, str) or bool(device) != bool(strength):
+            raise Malformed("`device` and `strength` are names, both or none")
+        subcircuits = texts(content, "subcircuits")
+        if len(subcircuits) not in (1, 2):
+            raise Malformed("`subcircuits` are one, or two for both signs")
+        currents = _currents(content["current"]) if "current" in content else None
+        capacitor = _capacitor(content["capacitor"]) if "capacitor" in content else None
+        return Cell(pdk, name, path.parent, device, strength, subcircuits, currents, capacitor)
+    except (Malformed, tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        shown = f"pdk_models/{pdk}/cells/{name}/cell.toml"
+        raise CompileError(Diagnostic("KC0724", f"{shown}: {printable(str(error))}")) from None
+
+
+def _currents(table: Mapping[str, Any]) -> Currents:
+    only(table, ("step", "strengths", "constants"), "[current]")
+    step, strengths, constants = table.get("step"), table.get("strengths"), table.get("constants")
+    if not isinstance(step, float) or not step > 0:
+        raise Malformed("`step` is a number of volts above 0")
+    if not isinstance(strengths, list) or not strengths or not all(isinstance(one, int) and one for one in strengths):
+        raise Malformed("`strengths` are whole numbers, none of them 0")
+    if not isinstance(constants, dict) or not constants:
+        raise Malformed("`[current.constants]` is a table of quantities")
+    try:
+        read = {name: parse_quantity(str(value)) for name, value in constants.items()}
+    except ValueError as error:
+        raise Malformed(str(error)) from None
+    return Currents(step, tuple(strengths), {name: value for name, (value, _) in read.items()},
+                    {name: dimension or REAL for name, (_, dimension) in read.items()})
+
+
+def _capacitor(table: Mapping[str, Any]) -> Capacitor:
+    only(table, ("area", "edge", "sides", "grid"), "[capacitor]")
+    sides = table.get("sides")
+    numbers = [table.get("area"), table.get("edge"), table.get("grid"), *(sides if isinstance(sides, list) else [])]
+    if len(numbers) != 5 or not all(isinstance(one, float) and one > 0 for one in numbers) or not numbers[3] < numbers[4]:
+        raise Malformed("`[capacitor]` has area, edge, grid and two sides, all above 0")
+    return Capacitor(numbers[0], numbers[1], (numbers[3], numbers[4]), numbers[2])

@@ -1,0 +1,46 @@
+"""What `fit.toml` says of a cell: constants of its law by condition, and what it weighs."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kcompile.diagnostics import CompileError, Diagnostic, UsageError, accepted, printable
+
+FIT = "fit.toml"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Constants of the law by (corner, degrees Celsius); error: worst distance of the law from the transistors there, as a part
+    of full scale; loads: farads of a unit of each subcircuit at a terminal."""
+
+    constants: Mapping[tuple[str, float], Mapping[str, float]]
+    errors: Mapping[tuple[str, float], float]
+    loads: tuple[float, ...]
+
+    def at(self, corner: str, temperature: float) -> Mapping[str, float]:
+        """Constants of a condition; raises `UsageError` KC0721 where the cell was not measured there."""
+        if (corner, temperature) not in self.constants:
+            where = f"in the corner {printable(corner, 40)} at {temperature:g} C"
+            raise UsageError(Diagnostic("KC0721", f"cells are not measured {where}",
+                                        hint=accepted([f"{one} {celsius:g}" for one, celsius in self.constants], 40)))
+        return self.constants[corner, temperature]
+
+
+def read_fit(folder: Path) -> Fit:
+    """Fit of a cell in a folder; raises `CompileError` KC0725 where there is none, or one that was changed by hand."""
+    path = folder / FIT
+    try:
+        with path.open("rb") as file:
+            content = tomllib.load(file)
+        parts = {(str(one["corner"]), float(one["temperature"])): one for one in content["condition"]}
+        return Fit({key: {name: float(value) for name, value in one["constants"].items()} for key, one in parts.items()},
+                   {key: float(one["worst"]) for key, one in parts.items()},
+                   tuple(float(one["middle"]) for one in content["load"]))
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        shown = "/".join(path.parts[-4:])
+        raise CompileError(Diagnostic("KC0725", f"{shown} is no fit of a cell: {printable(str(error))}",
+                                      hint="`kcompile pdk characterize` writes it")) from None

@@ -1,0 +1,114 @@
+"""A circuit as cells of its process: how many units of which subcircuit each device is, and the capacitor of each node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcompile.diagnostics import Diagnostic, UsageError
+from kcompile.ir.circuit import Circuit, InstanceTable
+from kcompile.ir.structure import capacitances, grounded
+from kcompile.pdk.cell import Cell, load_cells
+from kcompile.units import format_engineering
+
+WHOLE = 1e-6
+"""Distance of a strength from a whole number up to which it is one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Devices of one bank as units of a cell: int64[n], negative for the crossed subcircuit, 0 for no device at all."""
+
+    table: InstanceTable
+    cell: Cell
+    strengths: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """float64[nodes] in farads, ground included: what the program says (target), what cells load the node with, and the
+    capacitor that is left to make."""
+
+    banks: tuple[Bank, ...]
+    capacitor: Cell
+    target: np.ndarray
+    load: np.ndarray
+
+    @property
+    def explicit(self) -> np.ndarray:
+        return self.target - self.load
+
+
+def has_cells(circuit: Circuit) -> bool:
+    """Whether any device of a circuit is a cell of its process."""
+    cells = load_cells(circuit.pdk).values() if circuit.pdk else ()
+    return any(cell.device and cell.makes(model) for model in circuit.models for cell in cells)
+
+
+def place(circuit: Circuit) -> Placement:
+    """Placement of a circuit whose devices are cells and capacitors to ground.
+
+    Raises `UsageError` KC0726 for a device that is no cell, a strength that is no whole number, a capacitor between nodes, and
+    a node whose cells load it with more than its capacitor.
+    """
+    cells = load_cells(circuit.pdk or "")
+    banks = []
+    for table in circuit.tables:
+        cell = next((one for one in cells.values() if one.device and one.makes(table.model)), None)
+        if cell is not None:
+            banks.append(Bank(table, cell, _strengths(table, cell)))
+        elif not _is_capacitor(table):
+            raise _refused(f"`{table.bank}` has the law `{table.model.name}`, which no cell of {circuit.pdk} has",
+                           "`use` the cells of the process, for example `use sky130.tanh_pair: TanhPair;`", table)
+    target = grounded(circuit, capacitances(circuit))
+    target[circuit.driven] = 0.0
+    load = np.zeros(circuit.nodes.count)
+    for bank in banks:
+        units = np.abs(bank.strengths)
+        farads = units * np.array(bank.cell.fit.loads)[np.where(bank.strengths < 0, -1, 0)]
+        for column in bank.table.nodes.T:
+            np.add.at(load, column, farads)
+    load[0] = 0.0
+    load[circuit.driven] = 0.0
+    capacitor = next(one for one in cells.values() if one.capacitor is not None)
+    found = Placement(tuple(banks), capacitor, target, load)
+    _check(circuit, found)
+    return found
+
+
+def _is_capacitor(table: InstanceTable) -> bool:
+    law = table.model.law
+    return len(law.capacitances) == 1 and not law.currents and not law.rates and bool(np.all(table.nodes[:, 1:] == 0))
+
+
+def _strengths(table: InstanceTable, cell: Cell) -> np.ndarray:
+    values = table.params[cell.strength]
+    whole = np.round(values)
+    wrong = np.flatnonzero(np.abs(values - whole) > WHOLE)
+    if len(wrong):
+        row = int(wrong[0])
+        raise _refused(f"`{table.name(row)}` has {values[row]:.6g} units, which is no whole number",
+                       "--passes 'quantize{grid=1}' rounds, and a training on whole numbers fits them better", table)
+    if len(cell.subcircuits) == 1 and np.any(whole < 0):
+        row = int(np.flatnonzero(whole < 0)[0])
+        raise _refused(f"`{table.name(row)}` has {whole[row]:.0f} units, and {cell.name} has no negative ones", "", table)
+    return whole.astype(np.int64)
+
+
+def _check(circuit: Circuit, found: Placement) -> None:
+    capacitor = found.capacitor.capacitor
+    assert capacitor is not None
+    short = np.zeros(circuit.nodes.count, dtype=bool)
+    short[circuit.free] = found.explicit[circuit.free] < capacitor.least
+    if short.any():
+        node = int(np.flatnonzero(short)[np.argmin(found.explicit[short])])
+        farads = [format_engineering(float(one), "F", 3) for one in (found.target[node], found.load[node], capacitor.least)]
+        raise UsageError(Diagnostic(
+            "KC0726", f"node `{circuit.nodes.name(node)}` has a capacitance of {farads[0]}, and its cells alone make "
+            f"{farads[1]}; the smallest capacitor is {farads[2]}", circuit.nodes.bank(node).span,
+            hint="a larger capacitor and a longer time, or fewer units at this node"))
+
+
+def _refused(message: str, hint: str, table: InstanceTable) -> UsageError:
+    return UsageError(Diagnostic("KC0726", message, table.span, hint=hint))

@@ -1,0 +1,19 @@
+"""The cards of a file of models, cut from the library of a process: parameters, subcircuits of elements, models; no commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from kcompile.verify.cards import Refused, odd_lines
+
+_KNOWN = re.compile(r"(?:\.(?:param|func|options?|global|subckt|ends|model|if|elseif|else|endif|nodeset)\b|[a-z]|\+|\*|$)",
+                    re.ASCII | re.IGNORECASE)
+
+
+def check(name: str, text: str, main: str, files: Mapping[str, str]) -> Iterator[Refused]:
+    """Cards that are no models, the first first: such a file runs nothing, reads nothing and writes nothing."""
+    yield from odd_lines(text.replace("\t", " "))
+    for number, line in enumerate(text.split("\n"), start=1):
+        if _KNOWN.match(line.strip()) is None:
+            yield Refused(number, line, "is no card of a model library")

@@ -1,0 +1,140 @@
+"""Circuits of cells on the models of their process in ngspice, against the laws of the cells in the own simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.integrate import trapezoid
+
+from kcompile.diagnostics import Diagnostic, UsageError
+from kcompile.ir.circuit import Circuit
+from kcompile.lower.base import BenchOptions
+from kcompile.lower.transistors import build_transistors
+from kcompile.pdk.load import load_pdk
+from kcompile.sim.integrate import simulate
+from kcompile.verify.deck import deck_of
+from kcompile.verify.run_ngspice import probe_ngspice, run_ngspice
+
+TRANSISTORS = "transistors"
+"""What `--against` calls this."""
+STEPS = 200
+"""Largest steps of a run; the first sample is run with half of them too, which shows what they are worth."""
+POINTS = 201
+RTOL = 1e-4
+TOLERANCE = 0.05
+"""Of the swing: a law is a per cent away from its transistors, and a network adds up what its cells are away."""
+
+
+@dataclass(frozen=True, eq=False)
+class Confirmation:
+    """What transistors do, beside what laws say, at equal instants from 0 to `until` seconds.
+
+    laws, transistors: float64[samples, POINTS, nodes], volts against the common mode of all nodes that have an equation; power:
+    watts from the supply, float64[samples], the mean over time; step_error: volts, largest change of the first sample with the
+    steps halved; tolerance: error up to which it passes.
+    """
+
+    circuit: str
+    pdk: str
+    tool: str
+    corner: str
+    temperature: float
+    names: tuple[str, ...]
+    until: float
+    laws: np.ndarray
+    transistors: np.ndarray
+    power: np.ndarray
+    step_error: float
+    seconds: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        return float(self.error.max(initial=0.0)) <= self.tolerance
+
+    @property
+    def swing(self) -> float:
+        """Volts: largest minus smallest voltage that the laws say."""
+        return float(np.ptp(self.laws)) or 1.0
+
+    @property
+    def error(self) -> np.ndarray:
+        """float64[samples, POINTS, nodes]: distance over the swing."""
+        return np.abs(self.transistors - self.laws) / self.swing
+
+    def record(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        error = self.error
+        found = {"median": np.median(error, axis=(0, 1)), "most": np.quantile(error, 0.95, axis=(0, 1)),
+                 "worst": error.max(axis=(0, 1))}
+        return {"circuit": self.circuit, "pdk": self.pdk, "against": self.tool, "corner": self.corner,
+                "temperature": self.temperature, "samples": len(self.laws), "swing": self.swing, "tolerance": self.tolerance,
+                "passed": self.passed, "worst": float(error.max()), "step_error": self.step_error / self.swing,
+                "power": float(self.power.mean()), "energy": float(self.power.mean()) * self.until,
+                "errors": {name: {key: float(values[k]) for key, values in found.items()} for k, name in enumerate(self.names)}}
+
+
+def confirm(circuit: Circuit, inputs: Sequence[np.ndarray] | None = None, *, corner: str = "tt", temperature: float = 27.0,
+            until: float | None = None, rtol: float = RTOL, tolerance: float = TOLERANCE,
+            watch: Callable[[int, int], None] = lambda done, total: None) -> Confirmation:
+    """Confirmation of a circuit of cells, for its own starting voltages or for several inputs, float64[inputs] each.
+
+    Raises what lowering raises, `UsageError` KC0508 without an end, `ToolMissing`, `SimulatorFailed`.
+    """
+    until = until if until is not None else circuit.duration
+    if until is None:
+        raise UsageError(Diagnostic("KC0508", "the circuit has no phases, so the time to simulate must be given",
+                                    hint="for example --until 1us"))
+    options = BenchOptions(until=until, max_step=until / STEPS, rtol=rtol, corner=corner, temperature=temperature)
+    tool = f"ngspice {probe_ngspice().version}"
+    samples = [circuit] if inputs is None else [circuit.with_initial(one) for one in inputs]
+    seen = circuit.free.tolist()
+    laws_there = at_condition(circuit, corner, temperature)
+    times = np.linspace(0.0, until, POINTS)
+    laws, theirs, power, seconds, step_error = [], [], [], 0.0, 0.0
+    for k, one in enumerate(samples):
+        volts, watts, spent = _run(one, options, times, seen)
+        native = simulate(replace(laws_there, nodes=one.nodes), until=until, times=times, rtol=1e-8)
+        laws.append(native.values[:, [node - 1 for node in seen]])
+        theirs.append(volts)
+        power.append(watts)
+        seconds += spent
+        if k == 0:
+            finer = _run(one, replace(options, max_step=until / STEPS / 2), times, seen)[0]
+            step_error = float(np.abs(finer - volts).max(initial=0.0))
+        watch(k + 1, len(samples))
+    return Confirmation(circuit.name, circuit.pdk or "", tool, corner, temperature, tuple(circuit.nodes.names[n] for n in seen),
+                        until, np.array(laws), np.array(theirs), np.array(power), step_error, seconds, tolerance)
+
+
+def at_condition(circuit: Circuit, corner: str, temperature: float) -> Circuit:
+    """The circuit with the laws that its cells have in a corner, at a temperature in degrees Celsius.
+
+    Raises `UsageError` KC0721 where they were not measured there.
+    """
+    from kcompile.pdk.cell import load_cells
+
+    cells = load_cells(circuit.pdk or "")
+    tables = []
+    for table in circuit.tables:
+        cell = next((one for one in cells.values() if one.device and one.makes(table.model)), None)
+        tables.append(table if cell is None else replace(table, model=cell.law_with(cell.fit.at(corner, temperature))))
+    return replace(circuit, tables=tuple(tables))
+
+
+def _run(circuit: Circuit, options: BenchOptions, times: np.ndarray, seen: list[int]) -> tuple[np.ndarray, float, float]:
+    """(volts [times, seen], mean watts from the supply, wall seconds) of one starting point."""
+    netlist = build_transistors(circuit, options)
+    signals = load_pdk(circuit.pdk or "").signals
+    assert signals is not None and options.until is not None
+    vectors = [netlist.nodes[node - 1].lower() for node in seen]
+    run = run_ngspice(deck_of(circuit.name, netlist.artifacts), expected=[*vectors, "i(vdd)"], until=options.until,
+                      places=netlist.names.place)
+    own = np.minimum(run.raw.time, options.until)
+    columns = run.raw.columns((*vectors, "i(vdd)"))
+    volts = np.stack([np.interp(times, own, column) for column in columns[:, :-1].T], axis=1) - netlist.common
+    amperes = -trapezoid(columns[:, -1], own) / (own[-1] - own[0])
+    return volts, float(signals.supply * amperes), run.seconds

@@ -1,0 +1,187 @@
+"""Cells on the models of their foundry: cut models have the same digits, laws are what transistors do, networks too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import kcompile as kc
+from kcompile.characterize.conditions import Bench, Condition
+from kcompile.characterize.constants import fit_constants
+from kcompile.characterize.currents import measure_currents
+from kcompile.characterize.loads import measure_load
+from kcompile.cli import cli
+from kcompile.diagnostics import KcompileError, render_text
+from kcompile.pdk.cell import load_cells
+from kcompile.pdk.find import find_library
+from kcompile.pdk.load import load_pdk
+from kcompile.pdk.placement import has_cells, place
+from kcompile.pdk.trim import trim
+from kcompile.verify.deck import Deck
+from kcompile.verify.run_ngspice import run_ngspice
+
+NET = """use std.passive: Capacitor;
+use sky130.tanh_pair: TanhPair;
+circuit Net {
+    pdk sky130;
+    node x[2], y[2], r[2];
+    drive r[k] = dc(0.25 V * (2 * k - 1)) for k in 0..2;
+    Capacitor(n, gnd) { c = 1 pF } for n in x + y;
+    phase run for 500 ns {
+        TanhPair w(a, b) { k = 2 } for a in x, b in y;
+        TanhPair v(y[0], y[1]) { k = -1 };
+        TanhPair u(y[k], r[k]) { k = 1 } for k in 0..2;
+        TanhPair leak(x[k], gnd) { k = 1 } for k in 0..2;
+    }
+    input x;
+    output y;
+}
+"""
+
+
+def net(text: str = NET) -> kc.Circuit:
+    return kc.compile(kc.Source("net.kc", text), inputs=[0.1, -0.05])
+
+
+def message(function, *arguments, **named) -> str:
+    with pytest.raises(KcompileError) as caught:
+        function(*arguments, **named)
+    return render_text(caught.value.diagnostics)
+
+
+# ---- models -----------------------------------------------------------------------------------------------------------
+
+
+def drain_currents(name: str, device: str, size: str, volts: float, lib: str = "") -> np.ndarray:
+    """Amperes of an NMOS transistor whose gate is swept up to the voltage of its drain."""
+    found = find_library(name)
+    options = "".join(f".options {one}\n" for one in found.library.options)
+    main = (f"* one transistor\n.include models.lib\n{options}vd d 0 {volts}\nvg g 0 0\n"
+            f"xm d g 0 0 {found.library.devices[device]} {size}\n.dc vg 0 {volts} {volts / 18}\n.save i(vd)\n.end\n")
+    text = lib or trim(found, "tt", [found.library.devices[device]]).text
+    run = run_ngspice(Deck("main.cir", {"main.cir": main, "models.lib": text}), until=volts, expected=["i(vd)"])
+    return -run.raw.columns(("i(vd)",))[:, 0]
+
+
+def test_cut_models_have_the_digits_of_the_whole_library() -> None:
+    found = find_library("sky130")
+    every = trim(found, "tt", [line.split()[1] for line in (found.folder / "models_fet.spice").read_text().splitlines()
+                               if line.lower().startswith(".subckt")])
+    one = drain_currents("sky130", "nfet", "w=1 l=0.15", 1.8)
+    np.testing.assert_array_equal(one, drain_currents("sky130", "nfet", "w=1 l=0.15", 1.8, every.text))
+    assert one[-1] == pytest.approx(475.55e-6, rel=2e-5)  # silicon.md, from the library itself
+
+
+def test_a_transistor_of_another_process_conducts() -> None:
+    amperes = drain_currents("gf180mcu", "nfet", "w=1e-6 l=0.28e-6", 3.3)
+    assert np.all(np.diff(amperes) > 0) and 3e-4 < amperes[-1] < 9e-4  # a foundry of 180 nm gives 0.3 to 0.9 mA/um
+
+
+# ---- cells ------------------------------------------------------------------------------------------------------------
+
+
+def bench(name: str) -> Bench:
+    cells, signals = load_cells("sky130"), load_pdk("sky130").signals
+    assert signals is not None
+    return Bench(find_library("sky130"), signals, cells[name], cells["bias"])
+
+
+def test_the_fit_of_the_pair_is_what_its_transistors_give() -> None:
+    there = bench("tanh_pair")
+    assert there.cell.currents is not None
+    maps = [measure_currents(there, Condition("tt", 27.0), strength) for strength in there.cell.currents.strengths]
+    known = there.cell.fit
+    found = fit_constants(there.cell, maps, there.signals.unit_current, there.cell.currents.constants)
+    for name, value in known.at("tt", 27.0).items():
+        assert found.constants[name] == pytest.approx(value, rel=2e-3, abs=1e-12)
+        assert dict(there.cell.law.constants)[name] == value
+    assert found.errors.worst <= 5e-3 and found.errors.median <= 1e-3 and found.errors.imbalance <= 1e-2
+    load = measure_load(there, Condition("tt", 27.0), -1)
+    assert load.middle == pytest.approx(known.loads[1], rel=1e-3)
+    assert max(known.errors.values()) <= 6e-3 and len(known.errors) == 15
+
+
+def test_capacitors_have_the_farads_that_were_asked_for() -> None:
+    mim = load_cells("sky130")["mim"]
+    assert mim.capacitor is not None
+    farads = np.array([20e-15, 0.97e-12, 7.3e-12])
+    width, length, units = mim.capacitor.sized(farads)
+    assert np.all(width * 200 == np.round(width * 200)) and units.tolist() == [1, 1, 5]
+    models = trim(find_library("sky130"), "tt", mim.transistors)
+    for k, wanted in enumerate(farads):
+        main = ("* a capacitor\n.include models.lib\n.include mim.spice\nv1 a 0 dc 0 ac 1\n"
+                f"x1 a 0 mim params: w={width[k]} l={length[k]} m={units[k]}\n.ac lin 1 1e6 1e6\n.save i(v1)\n.end\n")
+        run = run_ngspice(Deck("main.cir", {"main.cir": main, "models.lib": models.text, "mim.spice": mim.netlist}), until=1e6,
+                          expected=["i(v1)"])
+        assert -run.raw.columns(("i(v1)",))[0, 0].imag / (2e6 * np.pi) == pytest.approx(wanted, rel=2e-3)
+
+
+# ---- networks ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_on_transistors_does_what_its_laws_say() -> None:
+    report = kc.verify(net())
+    assert report.passed and report.names == ("x[0]", "x[1]", "y[0]", "y[1]")
+    assert np.median(report.error) <= 3e-3 and np.quantile(report.error, 0.95) <= 2e-2
+    assert report.step_error / report.swing < 1e-3
+    units = 2 * 4 + 1 + 2 + 2
+    # Each unit takes two unit currents from its sources; the bias lines take 16 units three times, and a few single ones.
+    assert report.power[0] == pytest.approx(1.8 * 100e-9 * (2 * units + 2 * 16 + 4), rel=0.05)
+    # The laws alone, as behavioural sources: another netlist of the same circuit.
+    assert kc.verify(net(), against="ngspice").passed
+
+
+def test_a_wrong_law_does_not_pass() -> None:
+    circuit = net()
+    other = circuit.with_params({"run.v.k": np.array([1.0])})
+    found = kc.verify(circuit, tolerance=0.02)
+    assert found.passed
+    wrong = np.abs(kc.simulate(other, points=201).values[:, :4] - found.transistors[0]).max() / found.swing
+    assert wrong > 0.05
+
+
+def test_the_command_line_writes_transistors_and_checks_them(tmp_path: Path) -> None:
+    (tmp_path / "net.kc").write_text(NET)
+    done = CliRunner().invoke(cli, [str(tmp_path / "net.kc"), "--input", "0.1,-0.05", "-o", str(tmp_path / "out"), "--check"])
+    assert done.exit_code == 0, done.output
+    spice = (tmp_path / "out" / "Net.spice").read_text()
+    assert "tanh_pair_crossed params: k=1" in spice and "xcap_y_0 y_0 vss mim params: w=" in spice
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "Net.manifest.json", "Net.map.json", "Net.spice", "Net_models.lib", "Net_tb.cir"]
+    capacitors = json.loads((tmp_path / "out" / "Net.map.json").read_text())["capacitors"]
+    assert capacitors["x[0]"]["program"] == 1e-12 and 2e-14 < capacitors["x[0]"]["cells"] < 3e-14
+    assert "passed" in done.output and "from the supply" in done.output
+
+
+def test_abstract_laws_become_cells(tmp_path: Path) -> None:
+    text = NET.replace("use sky130.tanh_pair: TanhPair;", "use std.kirchhoff: ShiftTanh;").replace("pdk sky130;", "")
+    for strength in ("2", "-1", "1"):
+        text = text.replace(f"{{ k = {strength} }}", f"{{ i0 = {strength} * 100 nA, v0 = {1 / 13} V }}")
+    text = text.replace("TanhPair", "ShiftTanh")
+    circuit = net(text)
+    assert not has_cells(circuit)
+    mapped = kc.compile(kc.Source("net.kc", text), inputs=[0.1, -0.05], passes="map-cells{pdk=sky130}")
+    assert [bank.strengths.tolist() for bank in place(mapped).banks] == [[2] * 4, [-1], [1, 1], [1, 1]]
+    assert kc.verify(mapped).passed
+    said = message(kc.compile, kc.Source("net.kc", text.replace("v0 =", "th = 50 mV, v0 =")), passes="map-cells{pdk=sky130}")
+    assert "finds no cell for `run.w" in said and "tanh_pair comes closest" in said
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("{ k = 2 }", "{ k = 2.5 }", "has 2.5 units, which is no whole number"),
+    ("c = 1 pF", "c = 25 fF", "its cells alone make"),
+    ("Capacitor(n, gnd) { c = 1 pF } for n in x + y;", "Capacitor(n, gnd) { c = 1 pF } for n in x + y;\n"
+     "    Capacitor(x[0], x[1]) { c = 1 pF };", "which no cell of sky130 has"),
+    ("phase run for 500 ns {", "phase run for 500 ns { }\n    phase more for 500 ns {", "time slices need switches"),
+])
+def test_what_is_no_circuit_of_cells_is_refused(old: str, new: str, said: str) -> None:
+    assert said in message(kc.lower, net(NET.replace(old, new)))
+
+
+def test_a_corner_that_was_not_measured_is_refused() -> None:
+    assert "cells are not measured in the corner tt at 60 C" in message(kc.verify, net(), temperature=60.0)
+    assert "has no corner `xx`" in message(kc.lower, net(), corner="xx")
