@@ -63,7 +63,7 @@ adms:
 
 $(READY): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || { sh .ci/install-python && $(PYTHON) -m venv $(VENV); }
-	$(BIN)/pip install --quiet --editable '.[data,dev,image,plot,pyspice,verilog,yaml]'
+	$(BIN)/pip install --quiet --editable '.[data,dev,image,layout,plot,pyspice,verilog,yaml]'
 	@touch $(READY)
 
 clean:

@@ -25,7 +25,7 @@ SECTIONS = {
     "rails": "MNIST inside rails",
     "startup": "Command line", "validation": "Passes: translation validation", "outline": "Passes: repeated structure",
     "agreement": "Agreement with ngspice", "three_way": "Three ways: ngspice, OSDI, VACASK", "training": "Training",
-    "suites": "Robustness"}
+    "silicon": "Silicon", "suites": "Robustness"}
 """Titles of the page by module, in its order."""
 
 

@@ -16,7 +16,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -132,16 +134,20 @@ class _Two:
 
 
 def _epochs(budget: Budget) -> int:
-    """Epochs of a training, by the seconds of a coarse one and one with all steps."""
-    recipe = read_recipe(budget.recipe)
-    share = recipe.coarse
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(allowed)[: budget.cores])
-    watch = _Two()
-    fit(kc.compile(MODEL), _images(recipe.validation), replace(recipe, epochs=3, coarse=0.3, threads=budget.cores), watch=watch)
-    os.sched_setaffinity(0, allowed)
-    first, both = (record.seconds for record in watch.records)
+    """Epochs of a training, by the seconds of a coarse one and one with all steps, in a process that has these cores from its
+    first thread on."""
+    cores, share = sorted(os.sched_getaffinity(0))[: budget.cores], read_recipe(budget.recipe).coarse
+    with ProcessPoolExecutor(1, get_context("spawn"), os.sched_setaffinity, (0, cores)) as process:
+        first, both = process.submit(_two_epochs, budget).result()
     return int(FILLED * 60 * budget.minutes / (share * first + (1 - share) * (both - first) if share else both / 2))
+
+
+def _two_epochs(budget: Budget) -> tuple[float, float]:
+    """Seconds after one epoch, a coarse one where the recipe has such, and after another."""
+    recipe, watch = read_recipe(budget.recipe), _Two()
+    fit(kc.compile(MODEL), _images(recipe.validation), replace(recipe, epochs=3, coarse=0.3, threads=budget.cores), watch=watch)
+    first, both = (record.seconds for record in watch.records)
+    return first, both
 
 
 def _images(validation: float) -> Data:

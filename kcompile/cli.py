@@ -37,7 +37,10 @@ from kcompile.train.team import one_report
 if TYPE_CHECKING:
     from kcompile.sim.result import Waveforms
     from kcompile.verify.compare import Agreement, Report
+    from kcompile.verify.layout import LayoutReport
     from kcompile.verify.transistors import Confirmation
+
+    Outcome = Report | Agreement | Confirmation | LayoutReport
 
 
 class _Verbs(click.Group):
@@ -72,7 +75,7 @@ _temperature = click.option("--temperature", type=click.FloatRange(min=-273.15),
 
 @cli.command()
 @takes_request
-@click.option("--target", default="spice", show_default=True, metavar="spice|veriloga|ir|json|python|cpp|svg|dot",
+@click.option("--target", default="spice", show_default=True, metavar="spice|veriloga|layout|ir|json|python|cpp|svg|dot",
               help="What to write.")
 @click.option("--dialect", default="", metavar="NAME", help="Spelling of the netlist: ngspice, xyce; "
               "of veriloga: ngspice, vacask, spectre; of cpp: float64, float32.")
@@ -106,7 +109,8 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, che
     trace = Trace(print_after, diff, stop_after, time_passes)
     outcome, sources = request.outcome(trace.checked(request))
     circuit = outcome.circuit
-    end = request.seconds(circuit if chosen.needs_end or check_after else None)
+    timed = chosen.needs_end or (check_after and chosen.checked_by != "klayout")
+    end = request.seconds(circuit if timed else None)
     artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=request.rtol, corner=corner,
                                temperature=temperature)
     against = "" if target == "spice" else chosen.checked_by
@@ -193,8 +197,9 @@ def _check_ending(out: str, known: Iterable[str]) -> None:
 
 @cli.command()
 @takes_request
-@click.option("--against", default="", metavar="ngspice|osdi|vacask|pyspice|transistors",
-              help="The outside simulator, or several: ngspice,osdi,vacask; or transistors, for circuits of cells.  "
+@click.option("--against", default="", metavar="ngspice|osdi|vacask|pyspice|transistors|klayout",
+              help="The outside simulator, or several: ngspice,osdi,vacask; of circuits of cells their transistors, or klayout, "
+              "which compares the netlist of their layout.  "
               "[default: transistors for circuits of cells, ngspice for others]")
 @_tolerance
 @_corner
@@ -214,12 +219,13 @@ def verify(request: Request, against: str, tolerance: float | None, corner: str,
     sys.exit(0 if report.passed else 1)
 
 
-def _summary(report: Report | Agreement | Confirmation, errors: bool = False) -> dict[str, Any]:
+def _summary(report: Outcome, errors: bool = False) -> dict[str, Any]:
     """JSON-ready form of an outcome, with the errors of every waveform where they are asked for."""
     from kcompile.verify.compare import Agreement
+    from kcompile.verify.layout import LayoutReport
     from kcompile.verify.transistors import Confirmation
 
-    if isinstance(report, Confirmation):
+    if isinstance(report, Confirmation | LayoutReport):
         return report.record()
     if isinstance(report, Agreement):
         names = report.reports[0].names
@@ -237,7 +243,7 @@ def _summary(report: Report | Agreement | Confirmation, errors: bool = False) ->
     return summary
 
 
-def _show_report(report: Report | Agreement | Confirmation) -> None:
+def _show_report(report: Outcome) -> None:
     from kcompile.verify.show import show_report
 
     click.echo(show_report(report))

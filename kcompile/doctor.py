@@ -15,7 +15,7 @@ from kcompile.verify.run_vacask import probe_vacask
 PACKAGES = {"lark": "", "numpy": "", "scipy": "", "sympy": "", "networkx": "", "jinja2": "", "click": "", "rich": "",
             "safetensors": "", "matplotlib": "plot", "torch": "torch", "pyyaml": "yaml", "PySpice": "pyspice",
             "scikit-image": "image", "scikit-learn": "data", "tensorboard": "tensorboard",
-            "joblib": "sweep", "distributed": "dask", "ray": "ray"}
+            "klayout": "layout", "joblib": "sweep", "distributed": "dask", "ray": "ray"}
 """Distribution and the extra that brings it; no extra for the core."""
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from kcompile.train.recipe import Recipe
     from kcompile.train.run import Watch as TrainingWatch
     from kcompile.verify.compare import Agreement, Report
+    from kcompile.verify.layout import LayoutReport
     from kcompile.verify.transistors import Confirmation
 
     Passes = str | Pipeline | Sequence[Pass]
@@ -266,12 +267,14 @@ def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", u
 
 
 def verify(model: Model | Circuit, *, against: str = "", until: float | None = None, tolerance: float | None = None,
-           rtol: float | None = None, corner: str = "tt", temperature: float = 27.0) -> Report | Agreement | Confirmation:
+           rtol: float | None = None, corner: str = "tt",
+           temperature: float = 27.0) -> Report | Agreement | Confirmation | LayoutReport:
     """Error of every waveform against an outside simulator, at two step sizes or more.
 
     against: a simulator, or several with commas between, `ngspice,osdi,vacask`: then an `Agreement` with a report for each
     and the distance of every two; or `transistors`, for circuits of cells of a process: then a `Confirmation` of the laws by
-    transistors in ngspice, in a corner and at a temperature in degrees Celsius. It is `transistors` for circuits of cells and
+    transistors in ngspice, in a corner and at a temperature in degrees Celsius; or `klayout`, which compares the netlist of
+    the layout with that of the transistors. It is `transistors` for circuits of cells and
     `ngspice` for others by default. tolerance: error that passes, 1e-4 of full scale, for transistors 0.05 of the swing.
     Raises `ToolMissing` where a simulator is not installed, `SimulatorFailed` where it gives
     no trustworthy answer.
@@ -280,6 +283,7 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
     from kcompile.pdk.placement import has_cells
     from kcompile.registry import pick
     from kcompile.verify.compare import DEFAULT_TOLERANCE, REFERENCE_RTOL, compare, compare_all
+    from kcompile.verify.layout import KLAYOUT, compare_layout
     from kcompile.verify.transistors import RTOL, TOLERANCE, TRANSISTORS, confirm
 
     if tolerance is not None:
@@ -287,6 +291,8 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
     if until is not None:
         check_positive(until, "the time to simulate")
     circuit = _circuit(model)
+    if against == KLAYOUT:
+        return compare_layout(circuit)
     if against == TRANSISTORS or (not against and has_cells(circuit)):
         return confirm(circuit, corner=corner, temperature=temperature, until=until, rtol=RTOL if rtol is None else rtol,
                        tolerance=TOLERANCE if tolerance is None else tolerance)

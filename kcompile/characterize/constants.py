@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,10 @@ from kcompile.sim.kernel import make_kernel
 SOFT = 0.01
 """Part of full scale from which an error counts by its size and no more by its square, so that corners of the range do not
 spoil its middle."""
+
+
+Flow = Callable[[Mapping[str, float], str, float, np.ndarray, np.ndarray], np.ndarray]
+"""Amperes of constants, the name of the strength, units, and the voltages of both terminals."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,13 @@ def fit_constants(cell: Cell, maps: Sequence[CurrentMap], unit_current: float, s
     """Constants of the law of a cell that come closest to currents; start: values to begin with."""
     names = tuple(start)
     known = np.array([start[name] for name in names])
-    law = _law(cell.law, names)
+    law = law_of(cell.law, names)
 
     def distance(factors: np.ndarray) -> np.ndarray:
         constants = dict(zip(names, known * factors, strict=True))
         parts = []
         for one in maps:
-            flow = law(constants, cell.strength, one) / (abs(one.strength) * unit_current)
+            flow = law(constants, cell.strength, float(one.strength), one.s, one.d) / (abs(one.strength) * unit_current)
             parts += [flow - one.into, flow - one.out]
         return np.concatenate(parts)
 
@@ -58,17 +62,15 @@ def fit_constants(cell: Cell, maps: Sequence[CurrentMap], unit_current: float, s
                   Errors(float(errors.max()), float(np.quantile(errors, 0.95)), float(np.median(errors)), imbalance))
 
 
-def _law(model: DeviceModel, names: Sequence[str]):
-    """Current from the first terminal to the second, in amperes, of constants, the strength's name and a map's voltages."""
-    constants = dict(model.constants)
-    law = replace(model, constants=tuple((name, value) for name, value in constants.items() if name not in names)).law
+def law_of(model: DeviceModel, names: Sequence[str]) -> Flow:
+    """The current of a law from its first terminal to its second; `names` are the constants that are left open."""
+    law = replace(model, constants=tuple((name, value) for name, value in model.constants if name not in names)).law
     (branch,) = law.currents
-    s, d = (f"V({terminal})" for terminal in model.terminals)
-    kernel = make_kernel([branch.value], ())
-    run = kernel.prepare({})
+    ends = tuple(f"V({terminal})" for terminal in model.terminals)
+    run = make_kernel([branch.value], ()).prepare({})
 
-    def flow(values: Mapping[str, float], strength: str, one: CurrentMap) -> np.ndarray:
-        inputs = {name: np.asarray(value) for name, value in values.items()}
-        return run({**inputs, strength: np.asarray(float(one.strength)), s: one.s, d: one.d})[0]
+    def flow(constants: Mapping[str, float], strength: str, units: float, s: np.ndarray, d: np.ndarray) -> np.ndarray:
+        inputs = {name: np.asarray(value) for name, value in constants.items()}
+        return run({**inputs, strength: np.asarray(units), ends[0]: s, ends[1]: d})[0]
 
     return flow

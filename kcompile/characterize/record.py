@@ -8,6 +8,7 @@ from kcompile.characterize.conditions import Condition
 from kcompile.characterize.constants import Errors, Fitted
 from kcompile.characterize.loads import Load
 from kcompile.pdk.cell import Cell
+from kcompile.pdk.fit import ERRORS
 from kcompile.units import REAL, format_unit
 
 CONSTANTS = "fit.kc"
@@ -39,7 +40,7 @@ def format_fit(stamp: str, sources: Mapping[str, str], loads: Mapping[str, Load]
 
 
 def _errors(errors: Errors) -> Iterator[str]:
-    for name in ("worst", "most", "median", "imbalance"):
+    for name in ERRORS:
         yield f"{name} = {float(f'{getattr(errors, name):.3g}')!r}"
 
 

@@ -76,7 +76,8 @@ class Capacitor:
 class Cell:
     """One cell. device: name of its law; strength: the parameter that counts units, both empty where programs do not name it;
     subcircuits: for a positive strength, and for a negative one where there are two; currents: None where the law has no
-    constants that are fitted; capacitor: where it is one."""
+    constants that are fitted; capacitor: where it is one. symmetric: pairs of its transistors that a layout mirrors, and single
+    ones on the axis."""
 
     pdk: str
     name: str
@@ -84,6 +85,7 @@ class Cell:
     device: str
     strength: str
     subcircuits: tuple[str, ...]
+    symmetric: tuple[tuple[str, ...], ...]
     currents: Currents | None
     capacitor: Capacitor | None
 
@@ -150,7 +152,7 @@ def _read(pdk: str, path: Path) -> Cell:
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)
-        only(content, ("device", "strength", "subcircuits", "current", "capacitor"), "a cell.toml")
+        only(content, ("device", "strength", "subcircuits", "symmetric", "current", "capacitor"), "a cell.toml")
         device, strength = content.get("device", ""), content.get("strength", "")
         if not isinstance(device, str) or not isinstance(strength, str) or bool(device) != bool(strength):
             raise Malformed("`device` and `strength` are names, both or none")
@@ -159,10 +161,18 @@ def _read(pdk: str, path: Path) -> Cell:
             raise Malformed("`subcircuits` are one, or two for both signs")
         currents = _currents(content["current"]) if "current" in content else None
         capacitor = _capacitor(content["capacitor"]) if "capacitor" in content else None
-        return Cell(pdk, name, path.parent, device, strength, subcircuits, currents, capacitor)
+        return Cell(pdk, name, path.parent, device, strength, subcircuits, _pairs(content), currents, capacitor)
     except (Malformed, tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         shown = f"pdk_models/{pdk}/cells/{name}/cell.toml"
         raise CompileError(Diagnostic("KC0724", f"{shown}: {printable(str(error))}")) from None
+
+
+def _pairs(content: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    given = content.get("symmetric", [])
+    if not isinstance(given, list) or not all(isinstance(one, list) and 1 <= len(one) <= 2 and all(
+            isinstance(name, str) for name in one) for one in given):
+        raise Malformed("`symmetric` is a list of pairs of names, and of single ones")
+    return tuple(map(tuple, given))
 
 
 def _currents(table: Mapping[str, Any]) -> Currents:

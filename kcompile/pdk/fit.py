@@ -10,15 +10,18 @@ from pathlib import Path
 from kcompile.diagnostics import CompileError, Diagnostic, UsageError, accepted, printable
 
 FIT = "fit.toml"
+ERRORS = ("worst", "most", "median", "imbalance")
+"""Names of the distances that a fit leaves."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Constants of the law by (corner, degrees Celsius); error: worst distance of the law from the transistors there, as a part
-    of full scale; loads: farads of a unit of each subcircuit at a terminal."""
+    """Constants of the law by (corner, degrees Celsius); errors: distances of the law from the transistors there, `worst`, `most`
+    (of 95 % of the points) and `median`, and `imbalance` of the two terminals, as parts of full scale; loads: farads of a unit of
+    each subcircuit at a terminal."""
 
     constants: Mapping[tuple[str, float], Mapping[str, float]]
-    errors: Mapping[tuple[str, float], float]
+    errors: Mapping[tuple[str, float], Mapping[str, float]]
     loads: tuple[float, ...]
 
     def at(self, corner: str, temperature: float) -> Mapping[str, float]:
@@ -38,7 +41,7 @@ def read_fit(folder: Path) -> Fit:
             content = tomllib.load(file)
         parts = {(str(one["corner"]), float(one["temperature"])): one for one in content["condition"]}
         return Fit({key: {name: float(value) for name, value in one["constants"].items()} for key, one in parts.items()},
-                   {key: float(one["worst"]) for key, one in parts.items()},
+                   {key: {name: float(one[name]) for name in ERRORS} for key, one in parts.items()},
                    tuple(float(one["middle"]) for one in content["load"]))
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         shown = "/".join(path.parts[-4:])

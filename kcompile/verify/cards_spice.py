@@ -38,7 +38,7 @@ _OSDI_CARDS = [re.compile(pattern, re.ASCII) for pattern in (
 _TRANSISTOR_CARDS = [re.compile(pattern, re.ASCII) for pattern in (
     rf"x[a-z0-9_]+(?: {_NODE})+(?: {NAME}={_VALUE})+",
     rf"v[a-z0-9_]+ {_NODE} {_NODE} dc {NUMBER} ac [01]",
-    rf"\.options?(?: (?:{_OPTION}|wnflag=1))+",
+    rf"\.options?(?: (?:{_OPTION}|wnflag=1|seed=[0-9]+))+",
     rf"\.temp {NUMBER}",
     rf"\.dc(?: v[a-z0-9_]+ {NUMBER} {NUMBER} {NUMBER}){{1,2}}",
     rf"\.ac lin 1 {NUMBER} {NUMBER}",

@@ -9,17 +9,30 @@ import numpy as np
 
 from kcompile.units import format_engineering
 from kcompile.verify.compare import Agreement, Report
+from kcompile.verify.layout import LayoutReport
 from kcompile.verify.transistors import Confirmation
 
 MAX_SHOWN = 24
 """Waveforms shown, the worst ones of a large circuit; the JSON form has all."""
 
 
-def show_report(report: Report | Agreement | Confirmation) -> str:
+def show_report(report: Report | Agreement | Confirmation | LayoutReport) -> str:
     """Text of an outcome, without a line end."""
+    if isinstance(report, LayoutReport):
+        return _layout(report)
     if isinstance(report, Confirmation):
         return _confirmation(report)
     return _agreement(report) if isinstance(report, Agreement) else _report(report)
+
+
+def _layout(report: LayoutReport) -> str:
+    one, other = report.devices
+    lines = [f"{report.circuit}: netlist of the layout against that of the transistors, in klayout; {other:,} and {one:,} "
+             "elements"]
+    lines += [f"  {line}" for line in report.differences]
+    if report.match and report.ambiguous:
+        lines.append(f"  {report.ambiguous} nets match in more than one way")
+    return "\n".join([*lines, "passed: all nets, pins and sizes match" if report.passed else "FAILED"])
 
 
 def _confirmation(report: Confirmation) -> str:

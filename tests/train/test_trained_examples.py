@@ -47,7 +47,7 @@ def test_recipes_fit_their_program_and_data(example: Example) -> None:
     check_fit(example.samples(recipe), len(circuit.inputs), len(circuit.outputs), recipe.readout == "differential")
 
 
-@pytest.mark.parametrize("name", ["mnist", "mnist_long"])
+@pytest.mark.parametrize("name", ["mnist", "mnist_long", "mnist_short"])
 def test_recipes_of_large_networks_fit_their_program(name: str, tmp_path: Path) -> None:
     """Their values are megabytes, so that none are kept, and the images are not part of the project."""
     np.savez(tmp_path / "mnist.npz", x=np.zeros((20, 28, 28), np.uint8), y=np.arange(20) % 10)

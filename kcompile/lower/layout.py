@@ -1,0 +1,112 @@
+"""The layout target: what draws a circuit of cells needs, and nothing that no check has seen.
+
+A netlist with numbers for all sizes, which `verify --against klayout` compares with the one that is simulated; pins; places on a
+grid; for each block the devices that a layout mirrors, as ALIGN reads them; and the map back to the source.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kcompile.diagnostics import Diagnostic, UsageError
+from kcompile.ir.circuit import Circuit
+from kcompile.lower.base import Artifact, BenchOptions
+from kcompile.lower.chip import SUPPLIES, Chip
+from kcompile.pdk.cell import Cell
+from kcompile.pdk.devices import Block, block
+from kcompile.pdk.placement import has_cells
+from kcompile.render import render
+
+SPREAD = 2.5
+"""Area of a block with its wells, contacts and wires, over that of its gates and plates."""
+GRID = 0.005
+"""Micrometres."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One block in the circuit: its name, its nets in the order of the block's pins, and the name of the block."""
+
+    name: str
+    nets: tuple[str, ...]
+    block: str
+
+
+class LayoutTarget:
+    """`--target layout`."""
+
+    name = "layout"
+    dialects = ()
+    needs_end = False
+    checked_by = "klayout"
+
+    def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]:
+        if not has_cells(circuit):
+            raise UsageError(Diagnostic("KC0726", f"`{circuit.name}` has no cells of a process, and nothing else can be drawn",
+                                        circuit.span, hint="--pdk sky130 makes cells of laws"))
+        # A layout has no time, but names are made where netlists are.
+        chip = Chip(circuit, replace(options, until=options.until or circuit.duration or 1.0))
+        return _artifacts(chip)
+
+
+TARGET = LayoutTarget()
+
+
+def _artifacts(chip: Chip) -> tuple[Artifact, ...]:
+    name, blocks, cells, instances = chip.circuit.name, {}, {}, []
+    for part in chip.parts:
+        called = "_".join([part.subcircuit, *(f"{key}{value:.6g}".replace(".", "p") for key, value in part.values.items())])
+        if called not in blocks:
+            blocks[called] = block(part.cell, part.subcircuit, part.values, called)
+            cells[called] = part.cell
+        instances.append(Instance(part.name, part.nets, called))
+    netlist = render("layout/lvs.spice.j2", {
+        "source_name": name, "pdk": chip.circuit.pdk, "blocks": list(blocks.values()), "top": chip.frame.top,
+        "ports": [*chip.ports, *SUPPLIES], "instances": instances})
+    artifacts = [Artifact(f"{name}_lvs.spice", netlist), Artifact(f"{name}_pins.json", _json(_pins(chip))),
+                 Artifact(f"{name}_placement.json", _json(_places(blocks, instances))),
+                 Artifact(f"{name}.map.json", _json(chip.map()))]
+    artifacts += [Artifact(f"{called}.const.json", _json(_constraints(cell))) for called, cell in cells.items() if cell.symmetric]
+    return tuple(artifacts)
+
+
+def _pins(chip: Chip) -> list[dict[str, str]]:
+    """Every pin with what it is for."""
+    circuit, names = chip.circuit, chip.frame.names.nodes
+    said = {names[node]: "inout" for node in circuit.ports}
+    said |= {names[node]: "output" for node in circuit.outputs} | {names[node]: "input" for node in circuit.inputs}
+    said |= {names[node]: "driven" for node in circuit.driven}
+    supplies = {"vbn": "reference current", "cm": "common mode", "vdd": "supply", "vss": "ground"}
+    return [{"pin": pin, "use": said.get(pin, "inout")} for pin in chip.ports] + [
+        {"pin": pin, "use": supplies[pin]} for pin in SUPPLIES]
+
+
+def _constraints(cell: Cell) -> list[dict[str, Any]]:
+    """Constraints of a block as ALIGN reads them: pairs mirrored about one vertical axis, single devices on it."""
+    return [{"constraint": "SymmetricBlocks", "direction": "V", "pairs": [list(pair) for pair in cell.symmetric]}]
+
+
+def _places(blocks: dict[str, Block], instances: list[Instance]) -> dict[str, Any]:
+    """Places of all blocks in rows of one width, tall blocks first, as squares of the area that they take, in micrometres."""
+    sides = {name: math.ceil(math.sqrt(SPREAD * one.area) / GRID) * GRID for name, one in blocks.items()}
+    width = math.sqrt(sum(sides[one.block] ** 2 for one in instances)) * 1.1
+    x = y = row = 0.0
+    places = []
+    for one in sorted(instances, key=lambda one: (-sides[one.block], one.name)):
+        side = sides[one.block]
+        if x > 0 and x + side > width:
+            x, y, row = 0.0, y + row, 0.0
+        places.append({"instance": one.name, "block": one.block, "x": _on_grid(x), "y": _on_grid(y), "side": _on_grid(side)})
+        x, row = x + side, max(row, side)
+    return {"unit": "um", "grid": GRID, "width": _on_grid(width), "height": _on_grid(y + row), "places": places}
+
+
+def _on_grid(value: float) -> float:
+    return round(round(value / GRID) * GRID, 6)
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1) + "\n"
