@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= $(shell nproc)
 
-.PHONY: demo photograph picture weights test lint figures golden torch rivals pdk ngspice compiler adms clean
+.PHONY: demo photograph picture weights test lint figures golden torch rivals pdk ngspice compiler adms chromium clean
 
 demo: $(READY) ngspice            ## compile a trained network, and compare its netlist in ngspice with the own simulator
 	$(BIN)/kcompile examples/two_moons.kc --weights examples/two_moons.safetensors --input 0.5,-0.3 --target spice -o out --check
@@ -30,7 +30,7 @@ picture: photograph               ## the pictures of the README
 weights: $(READY) torch compiler  ## train all examples again
 	$(BIN)/python -m benchmarks.trained
 
-test: $(READY) torch ngspice compiler adms pdk lint   ## everything that continuous integration checks
+test: $(READY) torch ngspice compiler adms chromium pdk lint   ## everything that continuous integration checks
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(READY)
@@ -60,6 +60,9 @@ compiler:
 
 adms:
 	@sh .ci/install-adms
+
+chromium:
+	@sh .ci/install-chromium
 
 $(READY): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || { sh .ci/install-python && $(PYTHON) -m venv $(VENV); }

@@ -3,7 +3,7 @@
     KCOMPILE_DATA=FOLDER python -m benchmarks.rails [long] [--runs FOLDER]
 
 Trainings are `kcompile train` with the recipes of examples/, each in a folder of its own. What was interrupted goes on, and
-what is finished is judged again: remove the folders to measure anew. A training has as many epochs as fit into its minutes, by
+what is finished is judged again: remove the folders to train anew. A training has as many epochs as fit into its minutes, by
 the time that one takes. The best epoch of a training is that of the smallest loss on images held out of the training images; test
 images are looked at once, at the end. `long` is a single training of hours.
 """
@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import torch
 
 import kcompile as kc
@@ -33,7 +32,7 @@ from kcompile.train.data import Data, make_data, read_samples
 from kcompile.train.encoding import make_encoding
 from kcompile.train.fit import fit
 from kcompile.train.history import Record
-from kcompile.train.judge import judge, make_module, peaks
+from kcompile.train.judge import chunks, make_module
 from kcompile.train.objective import Objective
 from kcompile.train.recipe import RUN_RECIPE, read_recipe
 from kcompile.train.run_folder import BEST, REPORT
@@ -82,16 +81,22 @@ def rows(runs: Path = RUNS) -> Iterator[Row]:
     if not IMAGES.is_file():
         yield Row("mnist.kc, rail +-4 V, trained", "", "not measured: no data")
         return
+    # All trainings come before any judging, so that these have a quiet machine.
+    trained = [(budget, *_folders(runs, budget)) for budget in BUDGETS]
     every = []
-    for budget in BUDGETS:
-        first = runs / f"{budget.cores}-{SEEDS[0]}" / RUN_RECIPE
-        epochs = read_recipe(first).epochs if first.is_file() else _epochs(budget)
-        folders = [_train(runs / f"{budget.cores}-{seed}", budget.recipe, budget.cores, f"--epochs={epochs}", f"--seed={seed}")
-                   for seed in SEEDS]
+    for budget, epochs, folders in trained:
         found = [_found(folder) for folder in folders]
         every += found
         yield _trained(budget, epochs, found)
     yield from _fidelity(every)
+
+
+def _folders(runs: Path, budget: Budget) -> tuple[int, list[Path]]:
+    """(epochs, folders) of the trainings of a budget."""
+    first = runs / f"{budget.cores}-{SEEDS[0]}" / RUN_RECIPE
+    epochs = read_recipe(first).epochs if first.is_file() else _epochs(budget)
+    return epochs, [_train(runs / f"{budget.cores}-{seed}", budget.recipe, budget.cores, f"--epochs={epochs}", f"--seed={seed}")
+                    for seed in SEEDS]
 
 
 def long(runs: Path = RUNS) -> Iterator[Row]:
@@ -105,7 +110,10 @@ def long(runs: Path = RUNS) -> Iterator[Row]:
 
 
 def _train(folder: Path, recipe: Path, cores: int, *words: str) -> Path:
-    """Train in a folder, from its checkpoint if it has one; raises `CalledProcessError` where that fails."""
+    """Train in a folder, from its checkpoint if it has one and not at all if it has a report; raises `CalledProcessError` where
+    that fails."""
+    if (folder / REPORT).is_file():
+        return folder
     again = ["--resume"] if has_checkpoint(folder) else []
     allowed = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
     command = [sys.executable, "-m", "kcompile", "train", MODEL, "--data", IMAGES, "--recipe", recipe, "-o", folder]
@@ -165,10 +173,14 @@ def _found(folder: Path) -> Found:
     module = make_module(circuit, replace(recipe, rail="clamp", steps=steps_for_clamps(circuit, recipe)))
     before = torch.get_num_threads()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    clamped = 100 * (judge(module, circuit, objective, data.test)[1] or 0.0)
-    peak = float(np.max(peaks(module, circuit, objective, data.test)))
+    score = peak = 0.0
+    with torch.no_grad():
+        for volts, targets in chunks(circuit, objective, data.test):
+            whole = module.trajectory(volts)
+            peak = max(peak, float(whole.abs().max()))
+            score += objective.score(whole[:, -1, circuit.outputs - 1], targets)
     torch.set_num_threads(before)
-    return Found(report["seconds"], trained, fine, clamped, peak)
+    return Found(report["seconds"], trained, fine, 100 * objective.result(score, data.test.count), peak)
 
 
 def _trained(budget: Budget, epochs: int, found: list[Found]) -> Row:

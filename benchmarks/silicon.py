@@ -11,17 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.stats import chi2, t
 
 import kcompile as kc
 from benchmarks.row import Row, table
 from benchmarks.trained import ROOT, read_example
+from kcompile.ir.circuit import Circuit
 from kcompile.pdk.cell import load_cells
 from kcompile.pdk.fit import read_fit
+from kcompile.report.monte_carlo import draw_laws, draw_transistors
 from kcompile.train.encoding import make_encoding
-from kcompile.train.recipe import read_recipe
+from kcompile.train.recipe import Recipe, read_recipe
 from kcompile.verify.transistors import Confirmation, confirm
 
 POINTS = 200
+MISMATCH_POINTS, LAW_DRAWS, TRANSISTOR_DRAWS = 8, 1000, 20
 FRESH = 12345
 """Seed of points that no training has seen."""
 
@@ -42,6 +46,7 @@ def rows() -> Iterator[Row]:
     """Rows of docs/figures.md."""
     yield from cells()
     yield from moons()
+    yield from mismatch()
 
 
 def cells() -> Iterator[Row]:
@@ -82,16 +87,43 @@ def moons() -> Iterator[Row]:
               f"{1e6 * power:.3g} uW, {1e12 * power * found.report.until:.3g} pJ, {found.report.seconds / POINTS:.2g} s")
 
 
-def decide(points: int) -> Decided:
-    """Fresh points on laws and transistors."""
+def mismatch() -> Iterator[Row]:
+    """The same network with transistors that are apart: specimens on laws and in ngspice, at the same points."""
+    circuit, recipe, volts, classes = fresh(MISMATCH_POINTS)
+    laws = draw_laws(circuit, volts, LAW_DRAWS, seed=0, recipe=recipe)
+    transistors = draw_transistors(circuit, volts, range(1, TRANSISTOR_DRAWS + 1), watch=_said)
+    name = f"two moons, {MISMATCH_POINTS} points, {LAW_DRAWS:,} specimens on laws and {TRANSISTOR_DRAWS} on transistors"
+    ratio = transistors.spread / laws.spread
+    # The variance of so few draws is that of a chi-squared variable; each end voltage has an interval of its own.
+    low, high = np.sqrt(chi2.ppf([0.025, 0.975], TRANSISTOR_DRAWS - 1) / (TRANSISTOR_DRAWS - 1))
+    inside = np.mean((ratio > low) & (ratio < high))
+    yield Row(f"{name}: spread of end voltages, transistors over laws, median; inside the 95 % interval of so few draws",
+              "agree", f"{np.median(ratio):.2f}; {100 * inside:.0f} % of {ratio.size}", bool(inside >= 0.9))
+    apart = transistors.ends.mean(axis=0) - laws.ends.mean(axis=0)
+    error = transistors.spread * t.ppf(0.975, TRANSISTOR_DRAWS - 1) / np.sqrt(TRANSISTOR_DRAWS)
+    within = np.mean(np.abs(apart) <= error)
+    yield Row(f"{name}: means of end voltages inside the 95 % interval", "agree", f"{100 * within:.0f} % of {apart.size}",
+              bool(within >= 0.9))
+    found = [100 * one.accuracies(classes) for one in (laws, transistors)]
+    yield Row(f"{name}: accuracy, mean over specimens on laws / transistors", "",
+              " / ".join(f"{one.mean():.1f} +- {one.std(ddof=1):.1f}" for one in found) + " %")
+
+
+def fresh(points: int) -> tuple[Circuit, Recipe, np.ndarray, np.ndarray]:
+    """The trained network with its recipe, and points that it has not seen: volts [points, inputs] and classes."""
     from sklearn.datasets import make_moons
 
     example = read_example(ROOT / "examples" / "two_moons_sky130.toml")
     recipe = read_recipe(example.recipe)
     circuit = kc.compile(example.program, weights=example.weights)
     inputs, classes = make_moons(points, noise=0.1, random_state=FRESH)
-    encoding = make_encoding(example.samples(recipe), recipe)
-    report = confirm(circuit, list(encoding.volts(torch.from_numpy(inputs)).numpy()), watch=_said)
+    return circuit, recipe, make_encoding(example.samples(recipe), recipe).volts(torch.from_numpy(inputs)).numpy(), classes
+
+
+def decide(points: int) -> Decided:
+    """Fresh points on laws and transistors."""
+    circuit, _, volts, classes = fresh(points)
+    report = confirm(circuit, list(volts), watch=_said)
     outputs = [report.names.index(circuit.nodes.name(int(node))) for node in circuit.outputs]
     laws, transistors = (one[:, -1, outputs] for one in (report.laws, report.transistors))
     margin = np.abs(laws[:, 1] - laws[:, 0])

@@ -63,7 +63,7 @@ class Example:
 
         recipe = read_recipe(self.recipe)
         circuit, data = kc.compile(self.program, weights=self.weights), self.samples(recipe)
-        fine = replace(recipe, rail="clamp", steps=steps_for_clamps(circuit, recipe))
+        fine = replace(recipe, rail="clamp", steps=max(recipe.steps, steps_for_clamps(circuit, recipe)))
         objective = Objective(recipe, make_encoding(data, recipe))
         _, score = judge(make_module(circuit, fine), circuit, objective, data.test)
         assert score is not None

@@ -17,6 +17,7 @@ import click
 import kcompile
 from kcompile.cli_import import import_group
 from kcompile.cli_pdk import pdk_group
+from kcompile.cli_report import report
 from kcompile.cli_sweep import sweep
 from kcompile.cli_train import train
 from kcompile.diagnostics import (
@@ -63,6 +64,7 @@ def cli() -> None:
 
 cli.add_command(import_group)
 cli.add_command(pdk_group)
+cli.add_command(report)
 cli.add_command(sweep)
 cli.add_command(train)
 

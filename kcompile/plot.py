@@ -6,6 +6,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kcompile.diagnostics import Diagnostic, ToolMissing
 from kcompile.units import format_engineering
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from kcompile.ir.circuit import Circuit
     from kcompile.sim.result import Waveforms
     from kcompile.train.history import Record
+    from kcompile.verify.transistors import Confirmation
 
 MAX_TRACES = 12
 _HEIGHT, _GRAPH_WIDTH, _TRACES_WIDTH = 5.5, 6.0, 7.0
@@ -54,6 +57,34 @@ def plot_curves(history: Sequence[Record], figure: str) -> str:
     if all(one.train_loss > 0 for one in history):
         drawing.axes[0].set_yscale("log")
     return _svg(drawing)
+
+
+def plot_confirmation(found: Confirmation, outputs: Sequence[str]) -> dict[str, str]:
+    """SVG texts of laws beside transistors: `waveforms` of the outputs from three starting points, `errors` of all as a
+    histogram."""
+    scale, unit = _time_unit(found.until)
+    columns = [found.names.index(name) for name in outputs if name in found.names][:4] or [0]
+    count = min(3, len(found.laws))
+    waves = _figure(10.0, 3.2)
+    time = np.linspace(0.0, found.until, found.laws.shape[1]) / scale
+    for k, axes in enumerate(np.atleast_1d(waves.subplots(1, count, sharey=True))):
+        for column in columns:
+            (line,) = axes.plot(time, 1e3 * found.laws[k, :, column], linewidth=1.2, label=_label(found.names[column]))
+            axes.plot(time[::8], 1e3 * found.transistors[k, ::8, column], ".", color=line.get_color(), markersize=5)
+        axes.set_xlabel(f"time in {unit}")
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    waves.axes[0].set_ylabel("volts against the common mode, in mV")
+    waves.axes[0].legend(frameon=False, fontsize="small", title="line: law, dots: transistors", title_fontsize="small")
+    errors = _figure(10.0, 2.8)
+    axes = errors.subplots()
+    values = 100 * found.error.ravel()
+    axes.hist(np.maximum(values, 1e-4), bins=np.logspace(-4, 2, 61), color="#0b6e4f")
+    axes.set_xscale("log")
+    axes.set_xlabel("distance in per cent of the swing")
+    axes.set_ylabel("points")
+    axes.spines[["top", "right"]].set_visible(False)
+    return {"waveforms": _svg(waves), "errors": _svg(errors)}
 
 
 def need_matplotlib() -> None:

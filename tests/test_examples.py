@@ -27,7 +27,7 @@ needs_pictures = pytest.mark.skipif(importlib.util.find_spec("skimage") is None 
 RUNS = {"low_pass": (1e-6, 1e-6), "van_der_pol": (60e-9, 1e-6), "lorenz": (5.0, 1e-4), "lc_line": (60e-9, 1e-6),
         "max_cut": (None, 1e-4), "kirchhoff_net": (None, 1e-6), "edges": (None, 1e-4), "two_moons": (None, 1e-6),
         "iris": (None, 1e-6), "friedman1": (None, 1e-6), "california_housing": (None, 1e-5), "digits": (None, 1e-6),
-        "mnist": (None, 1e-6)}
+        "mnist": (None, 1e-6), "two_moons_sky130": (None, 1e-5)}
 # The houses come to 8e-7, where ngspice's own tolerance hides the order of its steps.
 SLOW = {"digits", "mnist"}
 """4,254 devices take ngspice half a minute, 460,136 are too many; `python -m benchmarks.training` runs the former."""
@@ -57,7 +57,8 @@ def example(name: str) -> kc.Circuit:
         return kc.compile(path, weights=weights, inputs=[0.5, -0.3])
     if (weights := path.with_suffix(".safetensors")).exists():
         trained = kc.compile(path, weights=weights)
-        return trained.with_initial(np.random.default_rng(0).uniform(-1, 1, len(trained.inputs)))
+        reach = 0.25 if name.endswith("sky130") else 1.0
+        return trained.with_initial(np.random.default_rng(0).uniform(-reach, reach, len(trained.inputs)))
     if name == "edges":
         return kc.compile(path, settings={"n": 12}, inputs=picture(12).ravel())
     return kc.compile(path)
@@ -90,12 +91,23 @@ def test_it_has_no_diagnostics_and_is_formatted(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in RUNS if name not in SLOW])
 def test_ngspice_confirms_it(name: str) -> None:
     until, bound = RUNS[name]
-    report = kc.verify(example(name), until=until, tolerance=bound)
+    report = kc.verify(example(name), against="ngspice", until=until, tolerance=bound)
     assert report.passed
     assert len(report.attempts) >= 2
     assert report.full_scale > 0.1, "something moves"
     # Two step sizes show the method of ngspice, of order 2, unless rounding or its own tolerance is reached first.
     assert report.order is None or report.order > 1.0 or report.attempts[-1].worst < bound / 10
+
+
+@needs_ngspice
+@needs_moons
+def test_two_moons_are_told_apart_by_transistors() -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    from benchmarks.silicon import decide
+
+    found = decide(4)
+    assert found.report.passed and np.median(found.report.error) <= 3e-3 and np.quantile(found.report.error, 0.95) <= 0.02
+    np.testing.assert_array_equal(found.laws, found.transistors)
 
 
 # ---- what each promises -----------------------------------------------------------------------------------------------

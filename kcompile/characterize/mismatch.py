@@ -6,7 +6,7 @@ deck is what the bias lines do to all cells at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,84 +16,85 @@ from kcompile.characterize.conditions import Bench, Condition
 from kcompile.characterize.constants import law_of
 from kcompile.characterize.currents import common_view
 from kcompile.lower.columns import number
+from kcompile.pdk.fit import Mismatch
 from kcompile.pdk.load import load_pdk
 from kcompile.render import render
 from kcompile.units import VOLTAGE
 from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
 
-COPIES = 100
+COPIES = 40
+DECKS = 12
+STRENGTHS = (1, 4, 16)
 STEP = 0.02
 """Volts between the points of a sweep."""
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """float64[copies] of one deck: volts of offset, share of gain, and what goes in at each terminal more than the law says, over
+    """float64[copies] of one deck: volts of offset, share of gain, and what goes into both terminals more than the law says, over
     the full scale."""
 
-    strength: int
     offset: np.ndarray
     gain: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
+    imbalance: np.ndarray
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Standard deviations at one strength: of the cells around their bias lines, and of the means of decks, which the bias lines
-    move; offset in volts, gain and imbalance as shares of full scale."""
+def measure_mismatch(bench: Bench, condition: Condition, watch: Callable[[str], None]) -> tuple[Mismatch, dict[int, Mismatch]]:
+    """Deviations of one unit, and those at each strength as they were drawn; `condition` has the mismatch section of a corner.
 
-    strength: int
-    offset: float
-    gain: float
-    imbalance: float
-    bias_gain: float
-    bias_imbalance: float
+    One unit's are the mean over the strengths of deviations times the square root of the units. What bias lines do is the same
+    for all strengths, and is taken from the strongest, whose own spread is the smallest.
+    """
+    by_strength = {}
+    for strength in STRENGTHS:
+        watch(f"{bench.cell.name}: mismatch, {strength} units")
+        by_strength[strength] = _spread([draw_cells(bench, condition, strength, seed) for seed in range(1, DECKS + 1)])
+    own = {name: float(np.mean([getattr(one, name) * np.sqrt(strength) for strength, one in by_strength.items()]))
+           for name in ("offset", "gain", "imbalance")}
+    last = by_strength[STRENGTHS[-1]]
+    return Mismatch(**own, bias_gain=last.bias_gain, bias_imbalance=last.bias_imbalance), by_strength
 
 
 def draw_cells(bench: Bench, condition: Condition, strength: int, seed: int) -> Draws:
-    """Copies of a cell in one deck; `condition` has the mismatch section of a corner. Raises `ToolMissing`, `SimulatorFailed`."""
+    """Copies of a cell in one deck. Raises `ToolMissing`, `SimulatorFailed`."""
     signals, cell = bench.signals, bench.cell
     limit = load_pdk(cell.pdk).limits[VOLTAGE]
     view = common_view(bench, condition, strength)
     files = bench.files(condition.corner)
     low, high = signals.common_mode + limit.lower, signals.common_mode + limit.upper
     main = render("cells/mismatch.cir.j2", {
-        **view, "title": f"mismatch of {cell.name}, {condition}", "files": list(files), "lines": view["pins"][2:], "copies": COPIES,
-        "low": number(low), "high": number(high), "step": number(STEP), "seed": seed})
+        **view, "title": f"mismatch of {cell.name}, {condition}", "files": list(files), "lines": view["pins"][2:],
+        "copies": COPIES, "low": number(low), "high": number(high), "step": number(STEP), "seed": seed})
     vectors = [f"i({end}_{k})" for k in range(COPIES) for end in ("vs", "vd")]
     run = run_ngspice(Deck("main.cir", {"main.cir": main, **files}), until=high, expected=vectors)
-    full = abs(strength) * signals.unit_current
-    amperes = run.raw.columns(tuple(vectors)).reshape(-1, COPIES, 2) / full
-    difference = run.raw.time - signals.common_mode
-    return _taken_apart(bench, strength, difference, amperes[:, :, 0].T, -amperes[:, :, 1].T)
+    amperes = run.raw.columns(tuple(vectors)).reshape(-1, COPIES, 2) / (abs(strength) * signals.unit_current)
+    return _taken_apart(bench, strength, run.raw.time - signals.common_mode, amperes[:, :, 0].T, -amperes[:, :, 1].T)
 
 
-def _taken_apart(bench: Bench, strength: int, difference: np.ndarray, into: np.ndarray, out: np.ndarray) -> Draws:
-    """Offset and gain of each copy that bring the law to the mean of its two currents, and what is left at each terminal."""
+def _taken_apart(bench: Bench, strength: int, volts: np.ndarray, into: np.ndarray, out: np.ndarray) -> Draws:
+    """Offset and gain of each copy that bring the law to the mean of its two currents, and half of what these are apart."""
     cell, unit = bench.cell, bench.signals.unit_current
-    law, constants = law_of(cell.law, ()), {}
+    law = law_of(cell.law, ())
     found = []
     for one, other in zip(into, out, strict=True):
         mean = (one + other) / 2
 
         def distance(given: np.ndarray, mean: np.ndarray = mean) -> np.ndarray:
-            shifted = difference + given[0]
-            flow = law(constants, cell.strength, float(strength), shifted, np.zeros_like(shifted))
+            flow = law({}, cell.strength, float(strength), volts + given[0], np.zeros_like(volts))
             return (1 + given[1]) * flow / (abs(strength) * unit) - mean
 
-        offset, gain = least_squares(distance, np.zeros(2)).x
-        found.append((offset, gain, float(np.mean(one - mean)), float(np.mean(mean - other))))
-    return Draws(strength, *np.array(found).T)
+        found.append((*least_squares(distance, np.zeros(2)).x, float(np.mean(one - other)) / 2))
+    return Draws(*np.array(found).T)
 
 
-def spread_of(decks: Sequence[Draws]) -> Spread:
-    """Standard deviations within decks and between them."""
+def _spread(decks: Sequence[Draws]) -> Mismatch:
+    """Standard deviations within decks, and of their means; these vary by the cells' own spread too, which is taken off."""
     def within(name: str) -> float:
         return float(np.sqrt(np.mean([np.var(getattr(one, name), ddof=1) for one in decks])))
 
     def between(name: str) -> float:
-        return float(np.std([np.mean(getattr(one, name)) for one in decks], ddof=1))
+        means = np.var([np.mean(getattr(one, name)) for one in decks], ddof=1)
+        return float(np.sqrt(max(means - within(name) ** 2 / COPIES, 0.0)))
 
-    return Spread(decks[0].strength, within("offset"), within("gain"), within("left"), between("gain"), between("left"))
+    return Mismatch(within("offset"), within("gain"), within("imbalance"), between("gain"), between("imbalance"))

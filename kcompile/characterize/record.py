@@ -8,7 +8,7 @@ from kcompile.characterize.conditions import Condition
 from kcompile.characterize.constants import Errors, Fitted
 from kcompile.characterize.loads import Load
 from kcompile.pdk.cell import Cell
-from kcompile.pdk.fit import ERRORS
+from kcompile.pdk.fit import ERRORS, Mismatch
 from kcompile.units import REAL, format_unit
 
 CONSTANTS = "fit.kc"
@@ -25,18 +25,26 @@ def format_constants(cell: Cell, constants: Mapping[str, float], said: str) -> s
     return "\n".join(lines) + "\n"
 
 
-def format_fit(stamp: str, sources: Mapping[str, str], loads: Mapping[str, Load], fits: Mapping[Condition, Fitted]) -> str:
+def format_fit(stamp: str, sources: Mapping[str, str], loads: Mapping[str, Load], unit: Mismatch, drawn: Mapping[int, Mismatch],
+               fits: Mapping[Condition, Fitted]) -> str:
     """Text of `fit.toml`. stamp: digest of everything the fit depends on; sources: what it was made with, by name; loads: by
-    subcircuit."""
+    subcircuit; unit, drawn: deviations of one unit, and by strength."""
     lines = ["# Written by `kcompile pdk characterize`.", f'stamp = "{stamp}"']
     lines += [f'{name} = "{value}"' for name, value in sources.items()]
     for name, load in loads.items():
         lines += ["", "[[load]]", f'subcircuit = "{name}"', *(f"{key} = {_digits(value)}" for key, value in vars(load).items())]
+    lines += ["", "# Standard deviations: of one unit, and as they were drawn at some strengths.", "[mismatch]", *_spread(unit)]
+    for strength, one in drawn.items():
+        lines += ["", "[[mismatch.drawn]]", f"strength = {strength}", *_spread(one)]
     for condition, fitted in fits.items():
         lines += ["", "[[condition]]", f'corner = "{condition.corner}"', f"temperature = {condition.temperature!r}"]
         lines += list(_errors(fitted.errors))
         lines += ["", "[condition.constants]", *(f"{name} = {_digits(value)}" for name, value in fitted.constants.items())]
     return "\n".join(lines) + "\n"
+
+
+def _spread(one: Mismatch) -> list[str]:
+    return [f"{name} = {float(f'{value:.4g}')!r}" for name, value in vars(one).items()]
 
 
 def _errors(errors: Errors) -> Iterator[str]:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kcompile.characterize.conditions import Bench, conditions
+from kcompile.characterize.conditions import Bench, Condition, conditions
 from kcompile.characterize.constants import Fitted, fit_constants
 from kcompile.characterize.currents import measure_currents
 from kcompile.characterize.loads import measure_load
+from kcompile.characterize.mismatch import measure_mismatch
 from kcompile.characterize.record import CONSTANTS, format_constants, format_fit
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.files import sha256, write_files
@@ -71,10 +72,11 @@ def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[
     typical = next(iter(fits))
     watch(f"{cell.name}: loads, {typical}")
     loads = {name: measure_load(bench, typical, sign) for name, sign in zip(cell.subcircuits, (1, -1), strict=False)}
+    unit, drawn = measure_mismatch(bench, Condition(f"{typical.corner}_mm", typical.temperature), watch)
     sources = {"command": command, "ngspice": version, "library": bench.models(signals.corners[0]).digest[:16]}
     said = f"Written by `{command}`: {typical}."
     write_files(folder, {CONSTANTS: format_constants(cell, fits[typical].constants, said),
-                         FIT: format_fit(stamp, sources, loads, fits)})
+                         FIT: format_fit(stamp, sources, loads, unit, drawn, fits)})
     return Characterized(cell.name, True, fits[typical])
 
 

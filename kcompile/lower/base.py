@@ -37,7 +37,7 @@ class BenchOptions:
 
     until: seconds, None for the circuit's own duration; max_step: seconds, None for a thousandth of it; rtol: relative
     tolerance of the outside simulator. corner, temperature (degrees Celsius): of transistors, where the circuit has a process
-    with cells.
+    with cells; seed: of what corners that end in `_mm` draw.
     """
 
     dialect: str = ""
@@ -46,3 +46,4 @@ class BenchOptions:
     rtol: float = 1e-6
     corner: str = "tt"
     temperature: float = 27.0
+    seed: int = 1

@@ -18,6 +18,9 @@ from kcompile.pdk.find import find_library
 from kcompile.pdk.trim import trim
 from kcompile.render import Card, render
 
+MISMATCH = "_mm"
+"""How corners end whose transistors are apart."""
+
 
 def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
     """Netlist, test bench and models of a circuit of cells, at the corner and the temperature of the options.
@@ -34,7 +37,8 @@ def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
         "banks": [{"title": title, "cards": [_card(part) for part in parts]} for title, parts in chip.banks]})
     bench = render("spice/cells/bench.cir.j2", {
         "top": frame.top, "source_name": name, "models": f"{name}_models.lib", "netlist": f"{name}.spice",
-        "options": " ".join(found.library.options), "rtol": number(options.rtol), "temperature": number(options.temperature),
+        "options": " ".join([*found.library.options, *([f"seed={options.seed}"] if options.corner.endswith(MISMATCH) else [])]),
+        "rtol": number(options.rtol), "temperature": number(options.temperature),
         "supply": number(signals.supply), "common": number(signals.common_mode),
         "reference": number(signals.unit_current * signals.bias_units), "ports": chip.ports,
         "sources": [source_card(source, COMMON) for inner in (True, False) for source in frame.drives(inner)],

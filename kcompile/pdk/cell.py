@@ -75,6 +75,7 @@ class Capacitor:
 @dataclass(frozen=True)
 class Cell:
     """One cell. device: name of its law; strength: the parameter that counts units, both empty where programs do not name it;
+    drawn: name of its law with `offset`, `gain` and `imbalance` of one specimen, empty where there is none;
     subcircuits: for a positive strength, and for a negative one where there are two; currents: None where the law has no
     constants that are fitted; capacitor: where it is one. symmetric: pairs of its transistors that a layout mirrors, and single
     ones on the axis."""
@@ -84,6 +85,7 @@ class Cell:
     folder: Path
     device: str
     strength: str
+    drawn: str
     subcircuits: tuple[str, ...]
     symmetric: tuple[tuple[str, ...], ...]
     currents: Currents | None
@@ -107,6 +109,14 @@ class Cell:
     @cached_property
     def law(self) -> DeviceModel:
         """Its device, with the constants of `fit.kc`."""
+        return self._model(self.device)
+
+    @cached_property
+    def specimen(self) -> DeviceModel:
+        """Its device with what mismatch makes of it as parameters."""
+        return self._model(self.drawn)
+
+    def _model(self, device: str) -> DeviceModel:
         from kcompile.ir.model import ModelBuilder
         from kcompile.syntax import nodes
         from kcompile.syntax.check import check
@@ -118,7 +128,7 @@ class Cell:
         if not report.failed:
             check(module, report)
         report.raise_errors()
-        declaration = module.names[self.device][0]
+        declaration = module.names[device][0]
         assert isinstance(declaration, nodes.Device)
         return ModelBuilder().model(declaration, module)
 
@@ -152,16 +162,16 @@ def _read(pdk: str, path: Path) -> Cell:
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)
-        only(content, ("device", "strength", "subcircuits", "symmetric", "current", "capacitor"), "a cell.toml")
-        device, strength = content.get("device", ""), content.get("strength", "")
-        if not isinstance(device, str) or not isinstance(strength, str) or bool(device) != bool(strength):
-            raise Malformed("`device` and `strength` are names, both or none")
+        only(content, ("device", "strength", "drawn", "subcircuits", "symmetric", "current", "capacitor"), "a cell.toml")
+        device, strength, drawn = (content.get(key, "") for key in ("device", "strength", "drawn"))
+        if not all(isinstance(one, str) for one in (device, strength, drawn)) or bool(device) != bool(strength):
+            raise Malformed("`device`, `strength` and `drawn` are names, the first two both or none")
         subcircuits = texts(content, "subcircuits")
         if len(subcircuits) not in (1, 2):
             raise Malformed("`subcircuits` are one, or two for both signs")
         currents = _currents(content["current"]) if "current" in content else None
         capacitor = _capacitor(content["capacitor"]) if "capacitor" in content else None
-        return Cell(pdk, name, path.parent, device, strength, subcircuits, _pairs(content), currents, capacitor)
+        return Cell(pdk, name, path.parent, device, strength, drawn, subcircuits, _pairs(content), currents, capacitor)
     except (Malformed, tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         shown = f"pdk_models/{pdk}/cells/{name}/cell.toml"
         raise CompileError(Diagnostic("KC0724", f"{shown}: {printable(str(error))}")) from None

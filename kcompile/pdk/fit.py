@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from kcompile.diagnostics import CompileError, Diagnostic, UsageError, accepted, printable
@@ -12,6 +12,18 @@ from kcompile.diagnostics import CompileError, Diagnostic, UsageError, accepted,
 FIT = "fit.toml"
 ERRORS = ("worst", "most", "median", "imbalance")
 """Names of the distances that a fit leaves."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Standard deviations of one unit: of the offset in volts, of gain and imbalance as parts of full scale; and of what the bias
+    lines do to the gain and the imbalance of all cells at once."""
+
+    offset: float
+    gain: float
+    imbalance: float
+    bias_gain: float
+    bias_imbalance: float
 
 
 @dataclass(frozen=True)
@@ -23,6 +35,7 @@ class Fit:
     constants: Mapping[tuple[str, float], Mapping[str, float]]
     errors: Mapping[tuple[str, float], Mapping[str, float]]
     loads: tuple[float, ...]
+    mismatch: Mismatch
 
     def at(self, corner: str, temperature: float) -> Mapping[str, float]:
         """Constants of a condition; raises `UsageError` KC0721 where the cell was not measured there."""
@@ -42,7 +55,8 @@ def read_fit(folder: Path) -> Fit:
         parts = {(str(one["corner"]), float(one["temperature"])): one for one in content["condition"]}
         return Fit({key: {name: float(value) for name, value in one["constants"].items()} for key, one in parts.items()},
                    {key: {name: float(one[name]) for name in ERRORS} for key, one in parts.items()},
-                   tuple(float(one["middle"]) for one in content["load"]))
+                   tuple(float(one["middle"]) for one in content["load"]),
+                   Mismatch(**{one.name: float(content["mismatch"][one.name]) for one in fields(Mismatch)}))
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         shown = "/".join(path.parts[-4:])
         raise CompileError(Diagnostic("KC0725", f"{shown} is no fit of a cell: {printable(str(error))}",

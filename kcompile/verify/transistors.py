@@ -12,7 +12,7 @@ from scipy.integrate import trapezoid
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
-from kcompile.lower.transistors import build_transistors
+from kcompile.lower.transistors import MISMATCH, build_transistors
 from kcompile.pdk.load import load_pdk
 from kcompile.sim.integrate import simulate
 from kcompile.verify.deck import deck_of
@@ -78,34 +78,36 @@ class Confirmation:
 
 
 def confirm(circuit: Circuit, inputs: Sequence[np.ndarray] | None = None, *, corner: str = "tt", temperature: float = 27.0,
-            until: float | None = None, rtol: float = RTOL, tolerance: float = TOLERANCE,
-            watch: Callable[[int, int], None] = lambda done, total: None) -> Confirmation:
+            until: float | None = None, rtol: float = RTOL, tolerance: float = TOLERANCE, seed: int = 1,
+            watch: Callable[[int, int], None] | None = None) -> Confirmation:
     """Confirmation of a circuit of cells, for its own starting voltages or for several inputs, float64[inputs] each.
 
+    In a corner that ends in `_mm` the transistors are drawn apart by `seed`, and the laws are those of equal ones.
     Raises what lowering raises, `UsageError` KC0508 without an end, `ToolMissing`, `SimulatorFailed`.
     """
     until = until if until is not None else circuit.duration
     if until is None:
         raise UsageError(Diagnostic("KC0508", "the circuit has no phases, so the time to simulate must be given",
                                     hint="for example --until 1us"))
-    options = BenchOptions(until=until, max_step=until / STEPS, rtol=rtol, corner=corner, temperature=temperature)
+    options = BenchOptions(until=until, max_step=until / STEPS, rtol=rtol, corner=corner, temperature=temperature, seed=seed)
     tool = f"ngspice {probe_ngspice().version}"
     samples = [circuit] if inputs is None else [circuit.with_initial(one) for one in inputs]
     seen = circuit.free.tolist()
-    laws_there = at_condition(circuit, corner, temperature)
+    laws_there = at_condition(circuit, corner.removesuffix(MISMATCH), temperature)
     times = np.linspace(0.0, until, POINTS)
     laws, theirs, power, seconds, step_error = [], [], [], 0.0, 0.0
     for k, one in enumerate(samples):
-        volts, watts, spent = _run(one, options, times, seen)
+        volts, watts, spent = run_transistors(one, options, times, seen)
         native = simulate(replace(laws_there, nodes=one.nodes), until=until, times=times, rtol=1e-8)
         laws.append(native.values[:, [node - 1 for node in seen]])
         theirs.append(volts)
         power.append(watts)
         seconds += spent
         if k == 0:
-            finer = _run(one, replace(options, max_step=until / STEPS / 2), times, seen)[0]
+            finer = run_transistors(one, replace(options, max_step=until / STEPS / 2), times, seen)[0]
             step_error = float(np.abs(finer - volts).max(initial=0.0))
-        watch(k + 1, len(samples))
+        if watch is not None:
+            watch(k + 1, len(samples))
     return Confirmation(circuit.name, circuit.pdk or "", tool, corner, temperature, tuple(circuit.nodes.names[n] for n in seen),
                         until, np.array(laws), np.array(theirs), np.array(power), step_error, seconds, tolerance)
 
@@ -125,7 +127,8 @@ def at_condition(circuit: Circuit, corner: str, temperature: float) -> Circuit:
     return replace(circuit, tables=tuple(tables))
 
 
-def _run(circuit: Circuit, options: BenchOptions, times: np.ndarray, seen: list[int]) -> tuple[np.ndarray, float, float]:
+def run_transistors(circuit: Circuit, options: BenchOptions, times: np.ndarray,
+                    seen: list[int]) -> tuple[np.ndarray, float, float]:
     """(volts [times, seen], mean watts from the supply, wall seconds) of one starting point."""
     netlist = build_transistors(circuit, options)
     signals = load_pdk(circuit.pdk or "").signals

@@ -1,0 +1,52 @@
+"""`kcompile report`: what a circuit of cells does on transistors, as one page and as JSON."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kcompile.request import Request, takes_request
+
+
+@click.command()
+@takes_request
+@click.option("--data", metavar="SET|FILE", help="Samples to run; without them, from the circuit's own starting voltages.")
+@click.option("--recipe", metavar="FILE.toml", help="The recipe of the training: how samples become voltages.")
+@click.option("--samples", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
+              help="Test samples that run on transistors.")
+@click.option("--corners", is_flag=True, help="Run a few samples in every corner and at every temperature, too.")
+@click.option("-o", "--out", "folder", default=".", show_default=True, metavar="DIR", help="Folder of TOP.html and TOP.json.")
+def report(request: Request, data: str | None, recipe: str | None, samples: int, corners: bool, folder: str) -> None:
+    """Run a circuit of cells on the models of its process, and write what it does, takes and costs.
+
+    Writes DIR/TOP.report.html, one page that needs no network, and DIR/TOP.report.json.
+    """
+    from kcompile.driver import read_data
+    from kcompile.files import to_json, write_files
+    from kcompile.pdk.load import load_pdk
+    from kcompile.plot import need_matplotlib, plot_confirmation
+    from kcompile.progress import counted
+    from kcompile.report.gather import gather
+    from kcompile.report.page import format_page, record
+    from kcompile.train.need_torch import need_torch
+    from kcompile.train.recipe import Recipe, read_recipe
+
+    need_matplotlib()
+    circuit = request.circuit()
+    chosen = Recipe() if recipe is None else read_recipe(Path(recipe))
+    if data is not None:
+        need_torch()
+    signals = load_pdk(circuit.pdk or "generic").signals
+    others = [] if signals is None or not corners else [
+        (corner, temperature) for corner in signals.corners for temperature in signals.temperatures][1:]
+    with counted() as watch:
+        found = gather(circuit, None if data is None else read_data(data, chosen), chosen, samples, others, watch)
+    command = ["kcompile", *sys.argv[1:]]
+    outputs = [circuit.nodes.name(int(node)) for node in circuit.outputs]
+    page = format_page(found, command, plot_confirmation(found.confirmation, outputs))
+    names = f"{circuit.name}.report.html", f"{circuit.name}.report.json"
+    write_files(Path(folder), {names[0]: page, names[1]: to_json(record(found, command))})
+    for name in names:
+        click.echo(str(Path(folder) / name), err=True)

@@ -1,0 +1,119 @@
+"""A report as JSON and as one page of HTML that needs no other file and no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kcompile.render import Card, render
+from kcompile.report.gather import Answers, Gathered
+from kcompile.units import format_engineering
+from kcompile.verify.transistors import Confirmation
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: what it says, a picture, a table."""
+
+    title: str
+    text: str
+    svg: str = ""
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = field(default_factory=tuple)
+
+
+def record(found: Gathered, command: Sequence[str]) -> dict[str, Any]:
+    """JSON-ready form of a report."""
+    inventory, answers = found.inventory, found.answers
+    content = {"format": 1, "confirmation": found.confirmation.record(), "corners": [one.record() for one in found.corners],
+               "latency": found.confirmation.until,
+               "chip": {"cells": {name: {"devices": count, "units": units} for name, (count, units) in inventory.cells.items()},
+                        "transistors": inventory.transistors, "unit_transistors": inventory.unit_transistors,
+                        "gate_area": inventory.gate_area, "capacitor_area": inventory.capacitor_area,
+                        "noise": dict(inventory.noise), "bits": dict(inventory.bits)},
+               "command": list(command)}
+    if answers is not None:
+        content["answers"] = {"figure": answers.figure, "laws": answers.law_figure, "transistors": answers.transistor_figure,
+                              "samples": len(answers.targets), **_decisions(answers)}
+    return content
+
+
+def _decisions(answers: Answers) -> dict[str, Any]:
+    if answers.margin is None or answers.error is None:
+        return {}
+    same = answers.laws == answers.transistors
+    safe = answers.margin > answers.error.max()
+    return {"alike": int(np.sum(same)), "clear": int(np.sum(safe)), "clear_alike": int(np.sum(same & safe)),
+            "largest_error_of_margin": float(answers.error.max())}
+
+
+def format_page(found: Gathered, command: Sequence[str], pictures: Mapping[str, str]) -> str:
+    """HTML of a report; pictures: SVG texts, `errors`, `waveforms`, by name."""
+    one = found.confirmation
+    condition = (f"Corner {one.corner} at {one.temperature:g} C, {len(one.laws)} starting points, "
+                 f"{format_engineering(one.until, 's')} each")
+    # `</` would end the element that holds the data.
+    data = json.dumps(record(found, command)).replace("</", "<\\/")
+    return render("report/page.html.j2", {
+        "title": one.circuit, "pdk": one.pdk, "tool": one.tool, "condition": condition, "tiles": _tiles(found),
+        "sections": [{**vars(section), "svg": Card(section.svg)} for section in _sections(found, pictures)],
+        "commands": [" ".join(command)], "data": Card(data)})
+
+
+def _tiles(found: Gathered) -> list[tuple[str, str, str]]:
+    one, inventory, answers = found.confirmation, found.inventory, found.answers
+    error, watts = one.error, float(one.power.mean())
+    tiles = []
+    if answers is not None:
+        laws, transistors = (_figure(answers.figure, value) for value in (answers.law_figure, answers.transistor_figure))
+        tiles.append((answers.figure.replace("_", " "), transistors, f"{laws} by the laws"))
+        if answers.margin is not None:
+            said = _decisions(answers)
+            tiles.append(("decided alike", f"{said['alike']} of {len(answers.targets)}",
+                          f"{said['clear_alike']} of {said['clear']} clear ones"))
+    tiles += [("error of waveforms", f"{100 * float(np.median(error)):.2g} %",
+               f"median; 95 % below {100 * float(np.quantile(error, 0.95)):.2g} %, worst {100 * float(error.max()):.2g} %"),
+              ("power", format_engineering(watts, "W", 3), "from the supply, cells and bias lines"),
+              ("energy", format_engineering(watts * one.until, "J", 3), "for one answer"),
+              ("latency", format_engineering(one.until, "s", 3), "from start to read-out"),
+              ("transistors", f"{inventory.transistors:,}", f"{inventory.unit_transistors:,} units in parallel"),
+              ("area", f"{inventory.capacitor_area + inventory.gate_area:,.0f} um2",
+               f"plates {inventory.capacitor_area:,.0f}, gates {inventory.gate_area:,.0f}")]
+    return tiles
+
+
+def _figure(figure: str, value: float) -> str:
+    return f"{100 * value:.1f} %" if figure == "accuracy" else f"{value:.4g}"
+
+
+def _sections(found: Gathered, pictures: Mapping[str, str]) -> list[Section]:
+    one, inventory = found.confirmation, found.inventory
+    error = one.error
+    parts = [np.median(error, axis=(0, 1)), np.quantile(error, 0.95, axis=(0, 1)), error.max(axis=(0, 1))]
+    nodes = [[name, *(f"{100 * part[k]:.2f} %" for part in parts), format_engineering(inventory.noise[name], "V", 3)]
+             for k, name in enumerate(one.names)]
+    sections = [
+        Section("Laws and transistors", "Waveforms of some starting points: what the laws say, and what transistors do.",
+                pictures.get("waveforms", "")),
+        Section("Errors", f"Distance of every waveform from the laws, over the swing of {format_engineering(one.swing, 'V', 3)}. "
+                f"Half of the simulator's steps change {100 * one.step_error / one.swing:.2g} % of it. Noise is what heat leaves "
+                "on the capacitor of a node when it is let go.", pictures.get("errors", ""),
+                ("node", "median", "95 %", "worst", "thermal noise"), nodes)]
+    if found.corners:
+        head = ("corner", "temperature", "median", "95 %", "worst", "power")
+        sections.append(Section("Corners", "Laws with the constants of each corner and temperature, against transistors there.",
+                                "", head, list(map(_corner, found.corners))))
+    cells = [[name, f"{count:,}", f"{units:,}"] for name, (count, units) in inventory.cells.items()]
+    return [*sections, Section("Cells", "Strengths have " + ", ".join(f"{bits:.1f} bits ({name})" for name, bits in
+                                                                   inventory.bits.items()) + ".", "",
+                               ("cell", "devices", "units"), cells)]
+
+
+def _corner(one: Confirmation) -> list[str]:
+    error = one.error
+    return [one.corner, f"{one.temperature:g} C", *(f"{100 * float(value):.2f} %" for value in (
+        np.median(error), np.quantile(error, 0.95), error.max())), format_engineering(float(one.power.mean()), "W", 3)]
