@@ -87,10 +87,11 @@ def _row(name: str, wanted: float | None, fits: list[Fit]) -> Row:
     middle = np.median(values, axis=0)
     found = " / ".join(f"{100 * value:.2f} %" if is_accuracy else f"{value:.3g}" for value in middle)
     seconds = max(fit.history[-1].seconds for fit in fits)
-    peak = max(float(report.clamped_peaks.max()) for report in reports if report.clamped_peaks is not None)
+    railed = reports[0].clamped_peaks is not None
+    peak = max(float((report.peaks if report.clamped_peaks is None else report.clamped_peaks).max()) for report in reports)
     what = "accuracy" if is_accuracy else "rms error"
     least = f"{100 * worst:.2f} %" if is_accuracy else f"{worst:.3g}"
-    return Row(f"{name}: {what} of the test part as trained / at 20 steps / with clamps, {SEEDS} seeds",
+    return Row(f"{name}: {what} of the test part as trained / at 20 steps{' / with clamps' * railed}, {SEEDS} seeds",
                "" if wanted is None else f"worst >= {100 * wanted:g} % in {TIME:g} s",
                f"median {found}, worst {least}; at most {seconds:.0f} s; voltages to {peak:.2f} V",
                None if wanted is None else bool(worst >= wanted) and seconds < TIME)
