@@ -7,6 +7,7 @@ lark and sympy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -262,8 +263,8 @@ def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", u
         check_positive(until, "the time to simulate")
         if circuit.duration is not None and until > circuit.duration * (1 + 1e-12):
             raise UsageError(Diagnostic("KC0508", f"the phases end at {circuit.duration:.6g} s, {until:.6g} s are asked for"))
-    given = {} if rtol is None else {"rtol": rtol}
-    return chosen.lower(circuit, BenchOptions(dialect, until, corner=corner, temperature=temperature, **given))
+    options = BenchOptions(dialect, until, corner=corner, temperature=temperature)
+    return chosen.lower(circuit, options if rtol is None else replace(options, rtol=rtol))
 
 
 def verify(model: Model | Circuit, *, against: str = "", until: float | None = None, tolerance: float | None = None,

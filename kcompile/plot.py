@@ -79,7 +79,7 @@ def plot_confirmation(found: Confirmation, outputs: Sequence[str]) -> dict[str, 
     errors = _figure(10.0, 2.8)
     axes = errors.subplots()
     values = 100 * found.error.ravel()
-    axes.hist(np.maximum(values, 1e-4), bins=np.logspace(-4, 2, 61), color="#0b6e4f")
+    axes.hist(np.maximum(values, 1e-4), bins=np.logspace(-4, 2, 61).tolist(), color="#0b6e4f")
     axes.set_xscale("log")
     axes.set_xlabel("distance in per cent of the swing")
     axes.set_ylabel("points")

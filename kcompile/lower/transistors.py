@@ -62,6 +62,7 @@ def _inputs(chip: Chip) -> list[tuple[str, str]]:
 
 def _initials(chip: Chip) -> list[tuple[str, str]]:
     """(net, voltage) at the start of every node that has an equation."""
-    texts = {node: number(chip.frame.starts[node] + chip.signals.common_mode) for node in chip.circuit.free.tolist()}
+    volts = (chip.frame.starts + chip.signals.common_mode).tolist()
+    texts = {node: number(volts[node]) for node in chip.circuit.free.tolist()}
     given = {node: f"{{{name}}}" for node, name in chip.frame.input_parameters.items() if node in texts}
-    return [(chip.nodes[node], text) for node, text in {**texts, **given}.items()]
+    return [(str(chip.nodes[node]), text) for node, text in {**texts, **given}.items()]

@@ -72,13 +72,14 @@ def _answers(circuit: Circuit, found: Confirmation, objective: Objective, part: 
     columns = [found.names.index(circuit.nodes.name(int(node))) for node in circuit.outputs]
     ends = [torch.from_numpy(one[:, -1, columns].copy()) for one in (found.laws, found.transistors)]
     targets = torch.from_numpy(part.targets.copy())
-    figures = [objective.result(objective.score(one, targets), part.count) for one in ends]
+    laws, transistors = (objective.result(objective.score(one, targets), part.count) for one in ends)
     values = [objective.values(one) for one in ends]
     if not objective.recipe.labels:
-        numbers = [(one.numpy() * objective.encoding.target_gain + objective.encoding.target_offset) for one in values]
-        return Answers(objective.figure, part.targets, *numbers, *figures, None, None)
+        gain, offset = objective.encoding.target_gain, objective.encoding.target_offset
+        return Answers(objective.figure, part.targets, values[0].numpy() * gain + offset, values[1].numpy() * gain + offset, laws,
+                       transistors, None, None)
     ordered = values[0].sort(dim=1, descending=True)
     first, second = ordered.indices[:, :1], ordered.indices[:, 1:2]
     margins = [((one.gather(1, first) - one.gather(1, second))[:, 0] / objective.recipe.scale).numpy() for one in values]
-    classes = [one.argmax(dim=1).numpy() for one in values]
-    return Answers(objective.figure, part.targets, *classes, *figures, margins[0], np.abs(margins[1] - margins[0]))
+    return Answers(objective.figure, part.targets, values[0].argmax(dim=1).numpy(), values[1].argmax(dim=1).numpy(), laws,
+                   transistors, margins[0], np.abs(margins[1] - margins[0]))
