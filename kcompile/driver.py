@@ -94,7 +94,13 @@ def check(model: Model, *, top: str | None = None, pdk: str | None = None,
             if flat is not None and (pdk or flat.pdk):
                 from kcompile.pdk.check import check_limits
 
-                check_limits(flat, pdk or flat.pdk or "", report)
+                try:
+                    check_limits(flat, pdk or flat.pdk or "", report)
+                except UsageError as error:
+                    if pdk:
+                        raise
+                    for diagnostic in error.diagnostics:  # of a process that the program names
+                        report.add(replace(diagnostic, span=flat.span))
     except CompileError as error:
         for diagnostic in error.diagnostics:
             report.add(diagnostic)

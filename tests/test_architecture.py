@@ -88,14 +88,15 @@ def test_the_guard_sees_what_it_is_for(tmp_path: Path) -> None:
 
 
 def test_targets_and_simulators_are_found_without_a_list() -> None:
-    assert set(find("kcompile.lower", "TARGET")) == {"spice", "veriloga", "ir", "json", "python", "dot", "svg", "cpp"}
+    assert set(find("kcompile.lower", "TARGET")) == {"spice", "veriloga", "ir", "json", "python", "dot", "svg", "cpp",
+                                                     "layout"}
     assert set(find("kcompile.verify", "SIMULATOR")) == {"ngspice", "osdi", "vacask", "pyspice"}
 
 
 def test_every_target_says_what_the_command_line_asks_of_it() -> None:
     for name, target in find("kcompile.lower", "TARGET").items():
         assert target.name == name and isinstance(target.dialects, tuple) and isinstance(target.needs_end, bool)
-        assert set(target.checked_by.split(",")) <= set(find("kcompile.verify", "SIMULATOR"))
+        assert set(target.checked_by.split(",")) <= {*find("kcompile.verify", "SIMULATOR"), "klayout"}
 
 
 def test_help_and_import_wait_for_no_heavy_library() -> None:

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 
 from kcompile.verify.cards import Refused, odd_lines
 
-_KNOWN = re.compile(r"(?:\.(?:param|func|options?|global|subckt|ends|model|if|elseif|else|endif|nodeset)\b|[a-z]|\+|\*|$)",
+_KNOWN = re.compile(r"(?:\.(?:param|func|options?|global|subckt|ends|model|if|elseif|else|endif|nodeset)\b|[b-z]|\+|\*|$)",
                     re.ASCII | re.IGNORECASE)
+"""Elements but those of letter a, which run code of their own."""
+_QUOTED = re.compile(r"[\"`]")
+"""Names of files and programs stand in such."""
 
 
 def check(name: str, text: str, main: str, files: Mapping[str, str]) -> Iterator[Refused]:
     """Cards that are no models, the first first: such a file runs nothing, reads nothing and writes nothing."""
     yield from odd_lines(text.replace("\t", " "))
     for number, line in enumerate(text.split("\n"), start=1):
-        if _KNOWN.match(line.strip()) is None:
+        if _KNOWN.match(line.strip()) is None or (not line.startswith("*") and _QUOTED.search(line)):
             yield Refused(number, line, "is no card of a model library")

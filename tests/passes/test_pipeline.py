@@ -193,7 +193,7 @@ def test_without_verification_only_construction_checks(circuit: Circuit) -> None
 def test_the_passes_are_found_without_a_list() -> None:
     assert list(known_passes()) == sorted(known_passes())
     assert {"simplify", "fold-constants", "dead-devices", "dead-nodes", "merge-parallel", "prune", "canonicalize",
-            "quantize", "range-analysis", "scale", "inline", "outline"} == set(known_passes())
+            "quantize", "range-analysis", "scale", "inline", "outline", "map-cells"} == set(known_passes())
 
 
 @pytest.mark.parametrize("name", known_passes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def deck(path: Path, target: str = "spice", dialect: str = "ngspice") -> Deck:
 
 @pytest.fixture(scope="module")
 def decks() -> list[Deck]:
-    return [deck(path) for path in EXAMPLES if path.stem not in ("edges", "mnist")]
+    return [deck(path) for path in EXAMPLES if path.stem not in ("edges", "mnist", "two_moons_sky130")]
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,27 @@ def test_only_modules_of_the_deck_are_loaded(module_decks: list[Deck]) -> None:
     without = {name: text for name, text in one.files.items() if not name.endswith(".va")}
     with pytest.raises(SimulatorFailed):
         audit(Deck(one.main, without))
+
+
+def test_a_line_planted_beside_transistors_is_caught() -> None:
+    """But for what such decks say themselves; a file of models holds elements and cards of models, and no names of files."""
+    one = deck(next(path for path in EXAMPLES if path.stem == "two_moons_sky130"))
+    audit(one)
+    own = re.compile(r"\.(?:temp|tran|save|dc|ac|options? (?:seed|wnflag))|V1 a 0 DC 1 AC 1|X1 a b sub x=1", re.IGNORECASE)
+    models = re.compile(r"[b-z*+]|\.(?:param|func|options?|global|subckt|ends|model|nodeset|if|else|endif)\b", re.IGNORECASE)
+    caught = 0
+    for name, text in one.files.items():
+        lines = text.split("\n")
+        at = next(k for k in range(len(lines) // 2, len(lines)) if not lines[k].startswith("+"))
+        for line in COMMANDS:
+            plain = not re.search(r"[\"`]", line)
+            said = plain and models.match(line.strip()) if name.endswith(".lib") else own.match(line.strip())
+            if said:
+                continue
+            with pytest.raises(SimulatorFailed):
+                audit(Deck(one.main, {**one.files, name: "\n".join([*lines[:at], line, *lines[at:]])}))
+            caught += 1
+    assert caught > len(COMMANDS) * 2
 
 
 def test_files_in_other_languages_are_refused(decks: list[Deck]) -> None:
