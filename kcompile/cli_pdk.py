@@ -92,7 +92,7 @@ def characterize(name: str, cells: tuple[str, ...], out: Path | None, again: boo
 
     for one in measure(name, cells, out, pdk_root, again, watch=lambda said: click.echo(said, err=True)):
         if one.typical is None:
-            click.echo(f"{one.cell}: unchanged" if not one.measured else one.cell)
+            click.echo(f"{one.cell}: unchanged")
         else:
             errors = one.typical.errors
             click.echo(f"{one.cell}: error {100 * errors.worst:.2f} % of full scale at most, {100 * errors.most:.2f} % for 95 %, "

@@ -256,6 +256,7 @@ def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", u
     """
     from kcompile.inputs import check_positive
     from kcompile.lower.base import BenchOptions
+    from kcompile.pdk.placement import has_cells
     from kcompile.registry import pick
 
     chosen = pick("kcompile.lower", "TARGET", target)
@@ -269,6 +270,10 @@ def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", u
         check_positive(until, "the time to simulate")
         if circuit.duration is not None and until > circuit.duration * (1 + 1e-12):
             raise UsageError(Diagnostic("KC0508", f"the phases end at {circuit.duration:.6g} s, {until:.6g} s are asked for"))
+    if target != "spice":
+        _no_transistors(circuit, corner, temperature, f"the target `{target}`")
+    elif not has_cells(circuit):
+        _no_transistors(circuit, corner, temperature, "a circuit without cells")
     options = BenchOptions(dialect, until, corner=corner, temperature=temperature)
     return chosen.lower(circuit, options if rtol is None else replace(options, rtol=rtol))
 
@@ -299,10 +304,12 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
         check_positive(until, "the time to simulate")
     circuit = _circuit(model)
     if against == KLAYOUT:
+        _no_transistors(circuit, corner, temperature, "a check of a layout")
         return compare_layout(circuit)
     if against == TRANSISTORS or (not against and has_cells(circuit)):
         return confirm(circuit, corner=corner, temperature=temperature, until=until, rtol=RTOL if rtol is None else rtol,
                        tolerance=TOLERANCE if tolerance is None else tolerance)
+    _no_transistors(circuit, corner, temperature, "a check of laws")
     names, tolerance = (against or "ngspice").split(","), DEFAULT_TOLERANCE if tolerance is None else tolerance
     if len(set(names)) < len(names):
         raise UsageError(Diagnostic("KC0509", f"`{against}` names a simulator twice", hint="two runs of one are no agreement"))
@@ -311,6 +318,13 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
     if len(simulators) == 1:
         return compare(circuit, simulators[0], until=until, tolerance=tolerance, rtol=rtol)
     return compare_all(circuit, simulators, until=until, tolerance=tolerance, rtol=rtol)
+
+
+def _no_transistors(circuit: Circuit, corner: str, temperature: float, what: str) -> None:
+    """Raise `UsageError` KC0721 for a corner or a temperature of what has no transistors."""
+    if (corner, temperature) != ("tt", 27.0):
+        raise UsageError(Diagnostic("KC0721", f"{what} has no corner and no temperature", circuit.span,
+                                    hint="they are those of transistors: of circuits of cells, with the target spice"))
 
 
 def import_kirchhoffnet(config: str | Path, checkpoint: str | Path) -> Imported:

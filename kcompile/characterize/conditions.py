@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from kcompile.lower.columns import number
 from kcompile.pdk.cell import Cell
 from kcompile.pdk.find import Installation
+from kcompile.pdk.load import load_pdk
 from kcompile.pdk.schema import Signals
 from kcompile.pdk.trim import Models, trim
+from kcompile.units import VOLTAGE
+
+GMIN = "1e-15"
+"""Siemens that ngspice adds at every junction; its default of 1e-12 is a thousandth of a unit current over the range."""
 
 
 @dataclass(frozen=True)
@@ -43,3 +50,18 @@ class Bench:
     def files(self, corner: str) -> dict[str, str]:
         """Files that a deck includes, by name."""
         return {"models.lib": self.models(corner).text, "bias.spice": self.bias.netlist, "cell.spice": self.cell.netlist}
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest voltage of a terminal in a deck."""
+        limit = load_pdk(self.cell.pdk).limits[VOLTAGE]
+        return self.signals.common_mode + limit.lower, self.signals.common_mode + limit.upper
+
+    def view(self, condition: Condition, strength: int) -> dict[str, Any]:
+        """What the templates of all measurements read."""
+        signals, cell = self.signals, self.cell
+        name = cell.subcircuits[-1 if strength < 0 else 0]
+        return {"options": " ".join([*self.found.library.options, f"gmin={GMIN}"]), "temperature": number(condition.temperature),
+                "supply": number(signals.supply), "common": number(signals.common_mode),
+                "reference": number(signals.unit_current * signals.bias_units), "units": signals.bias_units,
+                "pins": ["0" if pin == "vss" else pin for pin in cell.pins[name]], "subcircuit": name, "strength": abs(strength)}

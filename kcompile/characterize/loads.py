@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from kcompile.characterize.conditions import Bench, Condition
-from kcompile.characterize.currents import common_view
 from kcompile.lower.columns import number
-from kcompile.pdk.load import load_pdk
 from kcompile.render import render
-from kcompile.units import VOLTAGE
 from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
 
@@ -33,14 +31,14 @@ class Load:
 def measure_load(bench: Bench, condition: Condition, strength: int) -> Load:
     """Load of a cell of one unit, positive or negative, in the middle and at the corners of the range of its terminals."""
     signals, cell = bench.signals, bench.cell
-    limit = load_pdk(cell.pdk).limits[VOLTAGE]
+    middle, ends = signals.common_mode, bench.range
     own, mutual = [], []
-    for s, d in ((0.0, 0.0), *((a, b) for a in (limit.lower, limit.upper) for b in (limit.lower, limit.upper))):
+    for s, d in ((middle, middle), *itertools.product(ends, ends)):
         for driven in ((1, 0), (0, 1)):
             files = bench.files(condition.corner)
             main = render("cells/admittance.cir.j2", {
-                **common_view(bench, condition, strength), "title": f"load of {cell.name}, {condition}", "files": list(files),
-                "s": number(signals.common_mode + s), "d": number(signals.common_mode + d), "driven": driven,
+                **bench.view(condition, strength), "title": f"load of {cell.name}, {condition}", "files": list(files),
+                "s": number(s), "d": number(d), "driven": driven,
                 "frequency": number(FREQUENCY)})
             run = run_ngspice(Deck("main.cir", {"main.cir": main, **files}), until=FREQUENCY, expected=["i(vs)", "i(vd)"])
             farads = -run.raw.columns(("i(vs)", "i(vd)"))[0].imag / (2 * np.pi * FREQUENCY) / abs(strength)

@@ -14,12 +14,9 @@ from scipy.optimize import least_squares
 
 from kcompile.characterize.conditions import Bench, Condition
 from kcompile.characterize.constants import law_of
-from kcompile.characterize.currents import common_view
 from kcompile.lower.columns import number
 from kcompile.pdk.fit import Mismatch
-from kcompile.pdk.load import load_pdk
 from kcompile.render import render
-from kcompile.units import VOLTAGE
 from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
 
@@ -59,10 +56,8 @@ def measure_mismatch(bench: Bench, condition: Condition, watch: Callable[[str], 
 def draw_cells(bench: Bench, condition: Condition, strength: int, seed: int) -> Draws:
     """Copies of a cell in one deck. Raises `ToolMissing`, `SimulatorFailed`."""
     signals, cell = bench.signals, bench.cell
-    limit = load_pdk(cell.pdk).limits[VOLTAGE]
-    view = common_view(bench, condition, strength)
+    view, (low, high) = bench.view(condition, strength), bench.range
     files = bench.files(condition.corner)
-    low, high = signals.common_mode + limit.lower, signals.common_mode + limit.upper
     main = render("cells/mismatch.cir.j2", {
         **view, "title": f"mismatch of {cell.name}, {condition}", "files": list(files), "lines": view["pins"][2:],
         "copies": COPIES, "low": number(low), "high": number(high), "step": number(STEP), "seed": seed})

@@ -13,7 +13,7 @@ from kcompile.characterize.currents import measure_currents
 from kcompile.characterize.loads import measure_load
 from kcompile.characterize.mismatch import measure_mismatch
 from kcompile.characterize.record import CONSTANTS, format_constants, format_fit
-from kcompile.diagnostics import Diagnostic, UsageError
+from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest, printable
 from kcompile.files import sha256, write_files
 from kcompile.pdk.cell import load_cells
 from kcompile.pdk.find import find_library
@@ -24,10 +24,9 @@ from kcompile.verify.run_ngspice import probe_ngspice
 
 @dataclass(frozen=True)
 class Characterized:
-    """A cell after its turn: whether it was measured anew, and its fit in the typical condition."""
+    """A cell after its turn, with its fit in the typical condition where it was measured anew."""
 
     cell: str
-    measured: bool
     typical: Fitted | None
 
 
@@ -37,12 +36,15 @@ def characterize(pdk: str, names: tuple[str, ...] = (), out: Path | None = None,
 
     names: cells, all by default; out: folder of the files, `PDK/CELL/`, the cells' own by default; root: a PDK root; again:
     measure what has not changed, too; watch: called with what is measured now. Raises `UsageError` KC0722 for a process
-    without cells, `ToolMissing`, `SimulatorFailed`.
+    without cells, KC0721 for a cell that it does not have, `ToolMissing`, `SimulatorFailed`.
     """
     described = load_pdk(pdk)
     cells = load_cells(pdk)
     if described.signals is None or not cells:
         raise UsageError(Diagnostic("KC0722", f"the process `{pdk}` has no cells", hint="sky130 has cells"))
+    if unknown := [name for name in names if name not in cells]:
+        raise UsageError(Diagnostic("KC0721", f"{pdk} has no cell `{printable(unknown[0], 60)}`",
+                                    hint=nearest(unknown[0], cells) or accepted(cells)))
     found, version = find_library(pdk, root), probe_ngspice().version
     done = []
     for name in names or cells:
@@ -56,10 +58,10 @@ def characterize(pdk: str, names: tuple[str, ...] = (), out: Path | None = None,
 def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[[str], None]) -> Characterized:
     cell, signals = bench.cell, bench.signals
     if cell.currents is None:
-        return Characterized(cell.name, False, None)
+        return Characterized(cell.name, None)
     stamp = _stamp(bench, version)
     if not again and _stamp_of(folder / FIT) == stamp:
-        return Characterized(cell.name, False, None)
+        return Characterized(cell.name, None)
     command = f"kcompile pdk characterize {cell.pdk} --cell {cell.name}"
     if not (cell.folder / CONSTANTS).is_file():
         write_files(cell.folder, {CONSTANTS: format_constants(cell, cell.currents.constants, "values to begin with")})
@@ -77,7 +79,7 @@ def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[
     said = f"Written by `{command}`: {typical}."
     write_files(folder, {CONSTANTS: format_constants(cell, fits[typical].constants, said),
                          FIT: format_fit(stamp, sources, loads, unit, drawn, fits)})
-    return Characterized(cell.name, True, fits[typical])
+    return Characterized(cell.name, fits[typical])
 
 
 def _stamp(bench: Bench, version: str) -> str:

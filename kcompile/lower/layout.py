@@ -11,13 +11,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.chip import SUPPLIES, Chip
 from kcompile.pdk.cell import Cell
 from kcompile.pdk.devices import Block, block
-from kcompile.pdk.placement import has_cells
 from kcompile.render import render
 
 SPREAD = 2.5
@@ -44,9 +42,6 @@ class LayoutTarget:
     checked_by = "klayout"
 
     def lower(self, circuit: Circuit, options: BenchOptions) -> tuple[Artifact, ...]:
-        if not has_cells(circuit):
-            raise UsageError(Diagnostic("KC0726", f"`{circuit.name}` has no cells of a process, and nothing else can be drawn",
-                                        circuit.span, hint="--pdk sky130 makes cells of laws"))
         # A layout has no time, but names are made where netlists are.
         chip = Chip(circuit, replace(options, until=options.until or circuit.duration or 1.0))
         return _artifacts(chip)

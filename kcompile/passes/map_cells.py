@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from kcompile.ir.circuit import Circuit, InstanceTable, frozen
+from kcompile.ir.device import DeviceModel
 from kcompile.passes.base import Contract, Pass, PassLog, option
 
 if TYPE_CHECKING:
@@ -32,10 +34,10 @@ class Fitting:
 class MapCells(Pass):
     """Replaces devices by cells of a process, each by as many units of the cell as come closest to its current.
 
-    The currents of both are compared over the voltages that the process allows. Devices that are cells already get whole
-    numbers of units, and capacitors to ground stay as they are. What no cell can do within `tolerance`, as a part of the full
-    scale of its units, is refused, with the bank and the device that are furthest away. Use `scale` before, so that voltages and
-    currents have the sizes of the process. The bound that is printed holds for voltages within the range of the process.
+    The currents of both are compared over the voltages that the process allows. Cells that the program names get whole numbers of
+    units, and capacitors to ground stay as they are. What no cell can do within `tolerance`, as a part of the full scale of its
+    units, is refused, with the bank and the device that are furthest away. Use `scale` before, so that voltages and currents have
+    the sizes of the process. The bound that is printed holds for voltages within the range of the process.
     """
 
     name: ClassVar[str] = "map-cells"
@@ -61,7 +63,7 @@ class MapCells(Pass):
             self.refuse(f"finds no cells of `{name}`", "map-cells{pdk=sky130}")
         tables, error = [], ErrorBound(circuit)
         for table in circuit.tables:
-            if not table.model.law.currents:
+            if not table.model.law.currents or _is_placed(table, cells):
                 tables.append(table)
                 continue
             found = self._closest(table, cells)
@@ -129,27 +131,31 @@ def _voltages(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
 
 def _currents(table: InstanceTable, s: np.ndarray, d: np.ndarray) -> np.ndarray:
     """float64[n, points]: amperes from the first terminal to the second."""
-    from kcompile.sim.kernel import make_kernel
-
-    model = table.model
-    (branch,) = model.law.currents
-    volts = {f"V({name})": value[None, :] for name, value in zip(model.terminals, (s, d), strict=True)}
-    params = {name: column[:, None] for name, column in table.params.items()}
-    sign = 1.0 if (branch.start, branch.stop) == model.terminals else -1.0
-    value = make_kernel([branch.value], ()).prepare({})({**volts, **params})[0]
-    return sign * np.broadcast_to(value, (table.count, len(s)))
+    value = _flow(table.model, {name: column[:, None] for name, column in table.params.items()}, s[None, :], d[None, :])
+    return np.broadcast_to(value, (table.count, len(s)))
 
 
 def _unit(cell: Cell, strength: float, s: np.ndarray, d: np.ndarray) -> np.ndarray:
     """float64[points]: amperes of one unit of a cell."""
+    return _flow(cell.law, {cell.strength: np.asarray(strength)}, s, d)
+
+
+def _flow(model: DeviceModel, values: Mapping[str, np.ndarray], s: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """Amperes from the first terminal of a device to the second, at voltages of both."""
     from kcompile.sim.kernel import make_kernel
 
-    (branch,) = cell.law.law.currents
-    volts = {f"V({name})": value for name, value in zip(cell.law.terminals, (s, d), strict=True)}
-    return make_kernel([branch.value], ()).prepare({})({**volts, cell.strength: np.asarray(strength)})[0]
+    (branch,) = model.law.currents
+    volts = {f"V({name})": value for name, value in zip(model.terminals, (s, d), strict=True)}
+    sign = 1.0 if (branch.start, branch.stop) == model.terminals else -1.0
+    return sign * make_kernel([branch.value], ()).prepare({})({**volts, **values})[0]
+
+
+def _is_placed(table: InstanceTable, cells: Sequence[Cell]) -> bool:
+    """Whether a bank is made of whole units of a cell already."""
+    return any(cell.makes(table.model) and np.all(table.params[cell.strength] % 1 == 0) for cell in cells)
 
 
 def _as_cell(table: InstanceTable, found: Fitting) -> InstanceTable:
-    law, strength = found.cell.law, found.cell.strength
-    kept = {name: tie for name, tie in table.ties.items() if name == strength and found.cell.makes(table.model)}
-    return replace(table, model=law, params={strength: frozen(found.units.astype(np.float64))}, ties=kept, fixed=frozenset())
+    """The bank as a cell; what it shared with others has another unit, or is rounded now."""
+    strengths = {found.cell.strength: frozen(found.units.astype(np.float64))}
+    return replace(table, model=found.cell.law, params=strengths, ties={}, fixed=frozenset())

@@ -152,9 +152,16 @@ def _form(model: DeviceModel) -> Law:
     return replace(model, constants=()).law
 
 
-def load_cells(pdk: str) -> dict[str, Cell]:
-    """Cells of a process by name; raises `CompileError` KC0724 for a malformed description."""
+def load_cells(pdk: str | None) -> dict[str, Cell]:
+    """Cells of a process by name, none without a process; raises `CompileError` KC0724 for a malformed description."""
+    if not pdk:
+        return {}
     return {path.parent.name: _read(pdk, path) for path in sorted(data_folder("pdk_models").glob(f"{pdk}/cells/*/cell.toml"))}
+
+
+def find_cell(cells: Mapping[str, Cell], model: DeviceModel) -> Cell | None:
+    """The cell that has the law of a device, if there is one."""
+    return next((cell for cell in cells.values() if cell.device and cell.makes(model)), None)
 
 
 def _read(pdk: str, path: Path) -> Cell:

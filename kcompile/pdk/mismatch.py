@@ -8,7 +8,7 @@ import numpy as np
 
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit, InstanceTable, frozen
-from kcompile.pdk.cell import Cell, load_cells
+from kcompile.pdk.cell import Cell, find_cell, load_cells
 from kcompile.pdk.fit import Mismatch
 
 DRAWN = ("offset", "gain", "imbalance")
@@ -23,12 +23,12 @@ def draw_specimen(circuit: Circuit, seed: int, number: int, area: float = 1.0, b
     False.
     Raises `UsageError` KC0726 for a circuit without cells.
     """
-    cells = [cell for cell in load_cells(circuit.pdk or "").values() if cell.drawn]
+    cells = {name: cell for name, cell in load_cells(circuit.pdk).items() if cell.drawn}
     rng = np.random.default_rng([seed, number])
-    shared = rng.standard_normal(2) if bias else np.zeros(2)
+    shared = bias * rng.standard_normal(2)  # drawn in any case, so that cells are the same with and without
     tables, found = [], False
     for table in circuit.tables:
-        cell = next((one for one in cells if one.makes(table.model)), None)
+        cell = find_cell(cells, table.model)
         found |= cell is not None
         tables.append(table if cell is None else _specimen(table, cell, rng, shared, area))
     if not found:

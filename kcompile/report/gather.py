@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kcompile.ir.circuit import Circuit
-from kcompile.report.chip import Inventory, take_inventory
+from kcompile.report.inventory import Inventory, take_inventory
 from kcompile.train.data import Data, Part
 from kcompile.train.encoding import make_encoding
 from kcompile.train.objective import Objective

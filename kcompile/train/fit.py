@@ -66,6 +66,8 @@ def fit(circuit: Circuit, data: Data, recipe: Recipe, *, folder: Path | None = N
     team = find_team(recipe.device)
     check_fit(data, len(circuit.inputs), len(circuit.outputs), pair=recipe.readout == "differential")
     check_augmentation(recipe, data.image)
+    if recipe.coarse and recipe.steps == 1:
+        raise UsageError(Diagnostic("KC0567", "`coarse` takes half of the steps, and there is one of them", hint="steps = 2"))
     encoding = make_encoding(data, recipe)
     start = circuit.with_params(starting_values(circuit, recipe))
     if resume and folder is None:

@@ -20,7 +20,7 @@ from kcompile.train.augment import draw_motions, move
 from kcompile.train.checkpoint import Checkpoint, write_checkpoint
 from kcompile.train.circuit_module import CircuitModule, Trajectory
 from kcompile.train.data import Data, Part
-from kcompile.train.grid import grid_of, on_grid, rounded
+from kcompile.train.grid import grids_of, rounded
 from kcompile.train.history import Record, best_of
 from kcompile.train.judge import blown_node, judge_sums, make_module, start_volts, tensors_of
 from kcompile.train.objective import Objective
@@ -66,7 +66,7 @@ class Run:
         self._moved = [(one.detach() / unit).requires_grad_()
                        for one, unit in zip(self.parameters.values(), self._units, strict=True)]
         self._optimizer = make_optimizer(recipe, self._moved)
-        self._grid = grid_of(tuple(self.parameters), recipe)
+        self._grids = grids_of(circuit, recipe)
         self.history: tuple[Record, ...] = ()
         self.best = self._values()
         self.at = 0
@@ -165,7 +165,7 @@ class Run:
         self._sums[:], self._seen = 0.0, 0
         self.history = (*self.history, record)
         if best_of(self.history) is record:
-            with rounded(self.parameters, self._grid):
+            with rounded(self.parameters, self._grids):
                 self.best = self._values()
         return True
 
@@ -176,7 +176,7 @@ class Run:
         """(mean loss, figure) of the validation part; None where it is empty."""
         part = self.data.validation
         own = self.team.share(part.count)
-        with rounded(self.parameters, self._grid):
+        with rounded(self.parameters, self._grids):
             sums = judge_sums(self.module, self.circuit, self.objective, Part(part.inputs[own], part.targets[own]))
         loss, score = self.team.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
         return (None, None) if part.count == 0 else (loss / part.count, self.objective.result(score, part.count))
@@ -213,9 +213,9 @@ class Run:
         module = self._trained
         values: dict[str, torch.Tensor] = {**self.parameters}
         if len(self.history) >= round((1 - self.recipe.rounded) * self.recipe.epochs):
-            values |= {name: on_grid(values[name], step) for name, step in self._grid.items()}
+            values |= {name: grid(values[name]) for name, grid in self._grids.items()}
         if self.recipe.span is None:
-            plain = module is self.module and not self._grid
+            plain = module is self.module and not self._grids
             return (module(volts) if plain else functional_call(module, values, (volts,))), 0.0
         whole = functional_call(Trajectory(module), {f"module.{name}": value for name, value in values.items()}, (volts,))
         excess = torch.relu(whole.abs() - self.recipe.span).square().mean()

@@ -14,6 +14,7 @@ from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
 from kcompile.lower.transistors import MISMATCH, build_transistors
 from kcompile.pdk.load import load_pdk
+from kcompile.pdk.placement import at_condition
 from kcompile.sim.integrate import simulate
 from kcompile.verify.deck import deck_of
 from kcompile.verify.run_ngspice import probe_ngspice, run_ngspice
@@ -110,21 +111,6 @@ def confirm(circuit: Circuit, inputs: Sequence[np.ndarray] | None = None, *, cor
             watch(k + 1, len(samples))
     return Confirmation(circuit.name, circuit.pdk or "", tool, corner, temperature, tuple(circuit.nodes.names[n] for n in seen),
                         until, np.array(laws), np.array(theirs), np.array(power), step_error, seconds, tolerance)
-
-
-def at_condition(circuit: Circuit, corner: str, temperature: float) -> Circuit:
-    """The circuit with the laws that its cells have in a corner, at a temperature in degrees Celsius.
-
-    Raises `UsageError` KC0721 where they were not measured there.
-    """
-    from kcompile.pdk.cell import load_cells
-
-    cells = load_cells(circuit.pdk or "")
-    tables = []
-    for table in circuit.tables:
-        cell = next((one for one in cells.values() if one.device and one.makes(table.model)), None)
-        tables.append(table if cell is None else replace(table, model=cell.law_with(cell.fit.at(corner, temperature))))
-    return replace(circuit, tables=tuple(tables))
 
 
 def run_transistors(circuit: Circuit, options: BenchOptions, times: np.ndarray,

@@ -14,6 +14,7 @@ from kcompile.characterize.conditions import Bench, Condition
 from kcompile.characterize.constants import fit_constants
 from kcompile.characterize.currents import measure_currents
 from kcompile.characterize.loads import measure_load
+from kcompile.characterize.run import characterize
 from kcompile.cli import cli
 from kcompile.diagnostics import KcompileError, render_text
 from kcompile.pdk.cell import load_cells
@@ -182,6 +183,31 @@ def test_abstract_laws_become_cells(tmp_path: Path) -> None:
 ])
 def test_what_is_no_circuit_of_cells_is_refused(old: str, new: str, said: str) -> None:
     assert said in message(kc.lower, net(NET.replace(old, new)))
+
+
+PLAIN = kc.Source("plain.kc", "use std.passive: Capacitor; circuit P { node x; Capacitor(x, gnd); input x; output x; }")
+
+
+@pytest.mark.parametrize("against", ["transistors", "klayout"])
+def test_a_circuit_without_a_process_has_no_transistors(against: str) -> None:
+    assert "`P` has no cells of a process, and so no transistors" in message(kc.verify, PLAIN, against=against, until=1e-6)
+
+
+def test_corners_are_those_of_transistors() -> None:
+    for call in ((kc.lower, PLAIN, "spice"), (kc.lower, PLAIN, "json"), (kc.verify, PLAIN)):
+        assert "has no corner and no temperature" in message(*call, until=1e-6, corner="ss")
+    assert "has no corner and no temperature" in message(kc.verify, net(), against="ngspice", temperature=85.0)
+
+
+def test_a_cell_that_is_none_is_refused() -> None:
+    assert "did you mean `tanh_pair`?" in message(characterize, "sky130", ("tanh_pear",))
+    assert "the process `gf180mcu` has no cells" in message(characterize, "gf180mcu")
+
+
+def test_strengths_that_are_shared_become_whole_each(tmp_path: Path) -> None:
+    text = NET.replace("node x[2]", "param s: real = 1.4 in [0, 16] trainable;\n    node x[2]").replace("{ k = 2 }", "{ k = s }")
+    mapped = kc.compile(kc.Source("net.kc", text), passes="map-cells{tolerance=0.5}")
+    assert [bank.strengths.tolist() for bank in place(mapped).banks] == [[1] * 4, [-1], [1, 1], [1, 1]]
 
 
 def test_a_corner_that_was_not_measured_is_refused() -> None:

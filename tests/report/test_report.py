@@ -18,8 +18,8 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 import kcompile as kc
 from benchmarks.small_nets import blobs
 from kcompile.cli import cli
-from kcompile.report.chip import take_inventory
 from kcompile.report.gather import gather
+from kcompile.report.inventory import take_inventory
 from kcompile.report.page import record
 from kcompile.train.data import make_data
 from kcompile.train.recipe import Recipe
@@ -57,8 +57,10 @@ def test_numbers_are_those_of_the_circuit(found) -> None:
     assert chip["cells"] == {"bias": {"devices": 1, "units": 1}, "tanh_pair": {"devices": 4, "units": 6},
                              "tanh_pair_crossed": {"devices": 2, "units": 4}}
     assert chip["unit_transistors"] == 10 * 10 + 16 * 6 + 7
-    explicit = 4e-12 - 10 * 2 * 0  # what cells weigh comes off, so the plates are a little smaller
-    assert 0.9 * explicit / 2e-15 < chip["capacitor_area"] < explicit / 2e-15
+    # What cells weigh comes off: 6 units at 5 fF and 4 crossed ones at 8 fF, each at both ends but where one end is ground. The
+    # edge of a plate is worth 0.15 um at both sides of some 22 um.
+    weight = (4 * 2 + 2) * 4.963e-15 + 4 * 2 * 8.262e-15
+    assert chip["capacitor_area"] == pytest.approx((4e-12 - weight) / 2e-15 * (1 - 2 * 0.15 / 22), rel=5e-3)
     assert chip["noise"]["x[0]"] == pytest.approx(np.sqrt(1.380649e-23 * 300.15 / 1e-12))
     answers = content["answers"]
     assert answers["samples"] == 4 and answers["alike"] == 4 == answers["clear_alike"]
