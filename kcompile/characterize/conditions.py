@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kcompile.lower.columns import number
 from kcompile.pdk.cell import Cell
 from kcompile.pdk.find import Installation
@@ -57,11 +59,18 @@ class Bench:
         limit = load_pdk(self.cell.pdk).limits[VOLTAGE]
         return self.signals.common_mode + limit.lower, self.signals.common_mode + limit.upper
 
-    def view(self, condition: Condition, strength: int) -> dict[str, Any]:
+    @property
+    def full_scale(self) -> float:
+        """Amperes of one unit that errors are parts of."""
+        currents = self.cell.currents
+        return self.signals.unit_current if currents is None or currents.full_scale is None else currents.full_scale
+
+    def view(self, condition: Condition, strength: int, threshold: int = 0) -> dict[str, Any]:
         """What the templates of all measurements read."""
         signals, cell = self.signals, self.cell
-        name = cell.subcircuits[-1 if strength < 0 else 0]
+        name = cell.subcircuits[int(cell.form(np.array(strength), np.array(threshold)))]
+        values = f"k={abs(strength)}" + (f" {cell.threshold}={threshold}" if threshold else "")
         return {"options": " ".join([*self.found.library.options, f"gmin={GMIN}"]), "temperature": number(condition.temperature),
                 "supply": number(signals.supply), "common": number(signals.common_mode),
                 "reference": number(signals.unit_current * signals.bias_units), "units": signals.bias_units,
-                "pins": ["0" if pin == "vss" else pin for pin in cell.pins[name]], "subcircuit": name, "strength": abs(strength)}
+                "pins": ["0" if pin == "vss" else pin for pin in cell.pins[name]], "subcircuit": name, "values": values}

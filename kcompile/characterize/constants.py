@@ -18,8 +18,8 @@ SOFT = 0.01
 spoil its middle."""
 
 
-Flow = Callable[[Mapping[str, float], str, float, np.ndarray, np.ndarray], np.ndarray]
-"""Amperes of constants, the name of the strength, units, and the voltages of both terminals."""
+Flow = Callable[[Mapping[str, float], np.ndarray, np.ndarray], np.ndarray]
+"""Amperes of constants and parameters by name, and the voltages of both terminals."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Fitted:
     errors: Errors
 
 
-def fit_constants(cell: Cell, maps: Sequence[CurrentMap], unit_current: float, start: Mapping[str, float]) -> Fitted:
-    """Constants of the law of a cell that come closest to currents; start: values to begin with."""
+def fit_constants(cell: Cell, maps: Sequence[CurrentMap], full_scale: float, start: Mapping[str, float]) -> Fitted:
+    """Constants of the law of a cell that come closest to currents; full_scale: amperes of a unit; start: first values."""
     names = tuple(start)
     known = np.array([start[name] for name in names])
     law = law_of(cell.law, names)
@@ -51,7 +51,7 @@ def fit_constants(cell: Cell, maps: Sequence[CurrentMap], unit_current: float, s
         constants = dict(zip(names, known * factors, strict=True))
         parts = []
         for one in maps:
-            flow = law(constants, cell.strength, float(one.strength), one.s, one.d) / (abs(one.strength) * unit_current)
+            flow = law({**constants, **named_units(cell, *one.units)}, one.s, one.d) / (abs(one.units[0]) * full_scale)
             parts += [flow - one.into, flow - one.out]
         return np.concatenate(parts)
 
@@ -69,8 +69,12 @@ def law_of(model: DeviceModel, names: Sequence[str]) -> Flow:
     ends = tuple(f"V({terminal})" for terminal in model.terminals)
     run = make_kernel([branch.value], ()).prepare({})
 
-    def flow(constants: Mapping[str, float], strength: str, units: float, s: np.ndarray, d: np.ndarray) -> np.ndarray:
-        inputs = {name: np.asarray(value) for name, value in constants.items()}
-        return run({**inputs, strength: np.asarray(units), ends[0]: s, ends[1]: d})[0]
+    def flow(values: Mapping[str, float], s: np.ndarray, d: np.ndarray) -> np.ndarray:
+        return run({**{name: np.asarray(value) for name, value in values.items()}, ends[0]: s, ends[1]: d})[0]
 
     return flow
+
+
+def named_units(cell: Cell, strength: float, threshold: float = 0.0) -> dict[str, float]:
+    """Parameters of the law of a cell that count its units."""
+    return {cell.strength: float(strength), **({cell.threshold: float(threshold)} if cell.threshold else {})}

@@ -16,9 +16,9 @@ from kcompile.verify.run_ngspice import run_ngspice
 @dataclass(frozen=True, eq=False)
 class CurrentMap:
     """float64[points]: voltages of both terminals against the common mode, the current into the cell at s and out of it at d,
-    both over the full scale of the strength, and the supply current in amperes."""
+    both over the full scale of the strength; units of strength and threshold, and the supply current in amperes."""
 
-    strength: int
+    units: tuple[int, int]
     s: np.ndarray
     d: np.ndarray
     into: np.ndarray
@@ -31,17 +31,17 @@ class CurrentMap:
         return np.abs(self.into - self.out)
 
 
-def measure_currents(bench: Bench, condition: Condition, strength: int) -> CurrentMap:
-    """The map of a cell at one strength; raises `ToolMissing`, `SimulatorFailed`."""
+def measure_currents(bench: Bench, condition: Condition, units: tuple[int, int]) -> CurrentMap:
+    """The map of a cell at one strength and threshold; raises `ToolMissing`, `SimulatorFailed`."""
     signals, cell = bench.signals, bench.cell
     assert cell.currents is not None
     low, high = bench.range
     files = bench.files(condition.corner)
     main = render("cells/currents.cir.j2", {
-        **bench.view(condition, strength), "title": f"currents of {cell.name}, {condition}", "files": list(files),
+        **bench.view(condition, *units), "title": f"currents of {cell.name}, {condition}", "files": list(files),
         "low": number(low), "high": number(high), "step": number(cell.currents.step)})
     run = run_ngspice(Deck("main.cir", {"main.cir": main, **files}), until=high,
                       expected=["v(s)", "v(d)", "i(vs)", "i(vd)", "i(vdd)"])
     s, d, into, out, supply = run.raw.columns(("v(s)", "v(d)", "i(vs)", "i(vd)", "i(vdd)")).T
-    full = abs(strength) * signals.unit_current
-    return CurrentMap(strength, s - signals.common_mode, d - signals.common_mode, -into / full, out / full, -supply)
+    full = abs(units[0]) * bench.full_scale
+    return CurrentMap(units, s - signals.common_mode, d - signals.common_mode, -into / full, out / full, -supply)

@@ -28,8 +28,8 @@ class Load:
     mutual: float
 
 
-def measure_load(bench: Bench, condition: Condition, strength: int) -> Load:
-    """Load of a cell of one unit, positive or negative, in the middle and at the corners of the range of its terminals."""
+def measure_load(bench: Bench, condition: Condition, strength: int, threshold: int = 0) -> Load:
+    """Load of a cell in the middle and at the corners of the range of its terminals, for each unit of its strength."""
     signals, cell = bench.signals, bench.cell
     middle, ends = signals.common_mode, bench.range
     own, mutual = [], []
@@ -37,7 +37,7 @@ def measure_load(bench: Bench, condition: Condition, strength: int) -> Load:
         for driven in ((1, 0), (0, 1)):
             files = bench.files(condition.corner)
             main = render("cells/admittance.cir.j2", {
-                **bench.view(condition, strength), "title": f"load of {cell.name}, {condition}", "files": list(files),
+                **bench.view(condition, strength, threshold), "title": f"load of {cell.name}, {condition}", "files": list(files),
                 "s": number(s), "d": number(d), "driven": driven,
                 "frequency": number(FREQUENCY)})
             run = run_ngspice(Deck("main.cir", {"main.cir": main, **files}), until=FREQUENCY, expected=["i(vs)", "i(vd)"])

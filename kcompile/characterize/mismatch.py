@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from kcompile.characterize.conditions import Bench, Condition
-from kcompile.characterize.constants import law_of
+from kcompile.characterize.constants import law_of, named_units
 from kcompile.lower.columns import number
 from kcompile.pdk.fit import Mismatch
 from kcompile.render import render
@@ -76,7 +76,7 @@ def _taken_apart(bench: Bench, strength: int, volts: np.ndarray, into: np.ndarra
         mean = (one + other) / 2
 
         def distance(given: np.ndarray, mean: np.ndarray = mean) -> np.ndarray:
-            flow = law({}, cell.strength, float(strength), volts + given[0], np.zeros_like(volts))
+            flow = law(named_units(cell, strength), volts + given[0], np.zeros_like(volts))
             return (1 + given[1]) * flow / (abs(strength) * unit) - mean
 
         found.append((*least_squares(distance, np.zeros(2)).x, float(np.mean(one - other)) / 2))

@@ -25,17 +25,20 @@ def format_constants(cell: Cell, constants: Mapping[str, float], said: str) -> s
     return "\n".join(lines) + "\n"
 
 
-def format_fit(stamp: str, sources: Mapping[str, str], loads: Mapping[str, Load], unit: Mismatch, drawn: Mapping[int, Mismatch],
-               fits: Mapping[Condition, Fitted]) -> str:
+def format_fit(stamp: str, sources: Mapping[str, str], loads: Mapping[str, Load],
+               mismatch: tuple[Mismatch, Mapping[int, Mismatch]] | None, fits: Mapping[Condition, Fitted]) -> str:
     """Text of `fit.toml`. stamp: digest of everything the fit depends on; sources: what it was made with, by name; loads: by
-    subcircuit; unit, drawn: deviations of one unit, and by strength."""
+    subcircuit; mismatch: deviations of one unit, and by strength."""
     lines = ["# Written by `kcompile pdk characterize`.", f'stamp = "{stamp}"']
     lines += [f'{name} = "{value}"' for name, value in sources.items()]
     for name, load in loads.items():
         lines += ["", "[[load]]", f'subcircuit = "{name}"', *(f"{key} = {_digits(value)}" for key, value in vars(load).items())]
-    lines += ["", "# Standard deviations: of one unit, and as they were drawn at some strengths.", "[mismatch]", *_spread(unit)]
-    for strength, one in drawn.items():
-        lines += ["", "[[mismatch.drawn]]", f"strength = {strength}", *_spread(one)]
+    if mismatch is not None:
+        unit, drawn = mismatch
+        lines += ["", "# Standard deviations: of one unit, and as they were drawn at some strengths."]
+        lines += ["[mismatch]", *_spread(unit)]
+        for strength, one in drawn.items():
+            lines += ["", "[[mismatch.drawn]]", f"strength = {strength}", *_spread(one)]
     for condition, fitted in fits.items():
         lines += ["", "[[condition]]", f'corner = "{condition.corner}"', f"temperature = {condition.temperature!r}"]
         lines += list(_errors(fitted.errors))

@@ -68,17 +68,19 @@ def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[
     fits, start = {}, cell.currents.constants
     for condition in conditions(signals):
         watch(f"{cell.name}: currents, {condition}")
-        maps = [measure_currents(bench, condition, strength) for strength in cell.currents.strengths]
-        fits[condition] = fit_constants(cell, maps, signals.unit_current, start)
+        maps = [measure_currents(bench, condition, units) for units in cell.currents.units]
+        fits[condition] = fit_constants(cell, maps, bench.full_scale, start)
         start = next(iter(fits.values())).constants
     typical = next(iter(fits))
     watch(f"{cell.name}: loads, {typical}")
-    loads = {name: measure_load(bench, typical, sign) for name, sign in zip(cell.subcircuits, (1, -1), strict=False)}
-    unit, drawn = measure_mismatch(bench, Condition(f"{typical.corner}_mm", typical.temperature), watch)
+    signs = (1, -1) if cell.signed else (1,)
+    forms = [(sign, threshold) for threshold in ((0, 1) if cell.threshold else (0,)) for sign in signs]
+    loads = {name: measure_load(bench, typical, *form) for name, form in zip(cell.subcircuits, forms, strict=True)}
+    drawn = measure_mismatch(bench, Condition(f"{typical.corner}_mm", typical.temperature), watch) if cell.drawn else None
     sources = {"command": command, "ngspice": version, "library": bench.models(signals.corners[0]).digest[:16]}
     said = f"Written by `{command}`: {typical}."
     write_files(folder, {CONSTANTS: format_constants(cell, fits[typical].constants, said),
-                         FIT: format_fit(stamp, sources, loads, unit, drawn, fits)})
+                         FIT: format_fit(stamp, sources, loads, drawn, fits)})
     return Characterized(cell.name, fits[typical])
 
 

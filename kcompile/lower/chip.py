@@ -1,4 +1,8 @@
-"""A circuit of cells as its parts: bias lines, devices and capacitors, each a subcircuit with values and nets."""
+"""A circuit of cells as its parts: bias lines, devices and capacitors, each a subcircuit with values and nets.
+
+A circuit with several time slices is clocked: its cells are those with gates, switches load its nodes, and buffers show its
+outputs.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import numpy as np
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
+from kcompile.lower.clocks import LOADING, Clocks
 from kcompile.lower.frame import Frame
 from kcompile.lower.spice_names import RESERVED, plain
 from kcompile.pdk.cell import Cell, load_cells
@@ -24,6 +29,10 @@ SUPPLIES = ("vbn", COMMON, "vdd", "vss")
 """Pins of a chip beside the nodes of the program; the reference current flows into vbn."""
 LINES = ("vcn", "vbp", "vcp")
 """Nets inside that all cells share."""
+GATES = ("en", "enb")
+"""Pins of a cell with a gate for the clock of its slice and its inverse."""
+BUFFER_UNITS = 4
+"""Of a buffer: it drives the picofarad of an instrument within a microsecond."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +53,22 @@ class Chip:
     """
 
     def __init__(self, circuit: Circuit, options: BenchOptions) -> None:
-        if len(circuit.phases) > 1:
-            message = f"{len(circuit.phases)} time slices need switches, which {circuit.pdk} has no cell for"
-            raise UsageError(Diagnostic("KC0726", message, circuit.phases[1].span, hint="one phase"))
         self.circuit = circuit
         self.placed = place(circuit)
         self.frame = Frame(circuit, options, plain(circuit.name), RESERVED | {*SUPPLIES, *LINES})
         self.nodes = np.array([COMMON, *self.frame.names.nodes[1:]], dtype=object)
         """Net of each node."""
         self._cells = load_cells(circuit.pdk or "")
+        self.clocked = len(circuit.phases) > 1
+        self.lines: dict[str, tuple[str, str]] = {}
+        """Pins of each clock and its inverse, by `load` and the names of the slices."""
+        self.starts: dict[int, str] = {}
+        """Pin that a node is loaded from; the others begin at the common mode."""
+        self.reads: dict[int, str] = {}
+        """Pin that shows an output."""
+        if self.clocked:
+            self._check()
+            self._claim()
 
     @property
     def signals(self) -> Signals:
@@ -60,10 +76,48 @@ class Chip:
         assert found is not None
         return found
 
+    def _check(self) -> None:
+        circuit, pdk = self.circuit, self.circuit.pdk
+        ungated = [bank.cell.name for bank in self.placed.banks if not bank.cell.gated and bank.table.phase is not None]
+        missing = [name for name in ("switch", "buffer") if name not in self._cells]
+        if ungated or missing:
+            lacks = f"{ungated[0]} has no form with a gate" if ungated else f"{pdk} has no cell `{missing[0]}`"
+            raise UsageError(Diagnostic("KC0726", f"{len(circuit.phases)} time slices need clocks, and {lacks}",
+                                        circuit.phases[1].span, hint="one phase"))
+        moving = next((one for one in circuit.stimuli if one.wave.kind != "dc"), None)
+        if moving is not None:
+            node = circuit.nodes.name(int(moving.nodes[0]))
+            raise UsageError(Diagnostic("KC0726", f"`{node}` is driven by a {moving.wave.kind}, and in a circuit of several time "
+                                        "slices the clocks say when what begins", circuit.phases[1].span,
+                                        hint="dc drives, or one phase"))
+
+    def _claim(self) -> None:
+        claim, names, circuit = self.frame.names.space.claim, self.frame.names.nodes, self.circuit
+        for name in ("load", *(f"gate_{phase.name}" for phase in circuit.phases)):
+            self.lines[name.removeprefix("gate_")] = claim(f"{name}_on"), claim(f"{name}_off")
+        given = {*circuit.inputs.tolist(), *np.flatnonzero(circuit.nodes.initial).tolist()} & set(circuit.free.tolist())
+        self.starts = {node: claim(f"start_{names[node]}") for node in sorted(given)}
+        self.reads = {node: claim(f"read_{names[node]}") for node in circuit.outputs.tolist()}
+
+    @cached_property
+    def clocks(self) -> Clocks | None:
+        """When what happens, where there are several time slices."""
+        if not self.clocked:
+            return None
+        ohms = self._cells["switch"].resistance
+        assert ohms is not None
+        load = LOADING * ohms * float(self.placed.target[self.circuit.free].max())
+        return Clocks(load, tuple(float(phase.duration) for phase in self.circuit.phases), self.signals.supply)
+
     @cached_property
     def ports(self) -> list[str]:
-        """Pins of nodes: ports, inputs, outputs, and driven nodes, because what drives them is outside the chip."""
-        return list(dict.fromkeys([*self.frame.ports, *self.nodes[self.circuit.driven]]))
+        """Pins of nodes: ports, inputs, outputs, and driven nodes, because what drives them is outside the chip; of a clocked one
+        driven nodes, starting voltages, outputs and clocks."""
+        driven = [str(name) for name in self.nodes[self.circuit.driven]]
+        if self.clocked:
+            lines = [line for pair in self.lines.values() for line in pair]
+            return [*driven, *self.starts.values(), *self.reads.values(), *lines]
+        return list(dict.fromkeys([*self.frame.ports, *driven]))
 
     @property
     def vectors(self) -> tuple[str, ...]:
@@ -77,6 +131,9 @@ class Chip:
         bias, units = self._cells["bias"], {"n": float(self.signals.bias_units)}
         banks = [("bias lines", [Part("xbias", bias.pins["bias"], bias, "bias", units)])]
         banks += [(self.frame.title(bank.table), list(self._devices(bank))) for bank in self.placed.banks]
+        if self.clocked:
+            banks += [("switches that load nodes with their starting voltages", list(self._loads())),
+                      ("buffers that show outputs", list(self._buffers()))]
         return [*banks, ("capacitors: what the program says less what cells load the nodes with", list(self._capacitors()))]
 
     @property
@@ -91,11 +148,28 @@ class Chip:
     def _devices(self, bank: Bank) -> Iterator[Part]:
         row = self.frame.names.row(bank.table)
         for i in np.flatnonzero(bank.strengths).tolist():
-            units = int(bank.strengths[i])
-            subcircuit = bank.cell.subcircuits[-1 if units < 0 else 0]
+            phase = bank.table.phase if self.clocked else None
+            subcircuit = (bank.cell.subcircuits if phase is None else bank.cell.gated)[bank.forms[i]]
             ends = tuple(self.nodes[bank.table.nodes[i]])
-            nets = (*ends, *bank.cell.pins[subcircuit][len(ends):])
-            yield Part(f"x{row % i}", nets, bank.cell, subcircuit, {bank.cell.strength: float(abs(units))})
+            pair = () if phase is None else zip(GATES, self.lines[self.circuit.phases[phase].name], strict=True)
+            clocks: dict[str, str] = dict(pair)
+            nets = (*ends, *(clocks.get(pin, pin) for pin in bank.cell.pins[subcircuit][len(ends):]))
+            values = {bank.cell.strength: float(abs(bank.strengths[i]))}
+            if bank.thresholds[i]:
+                values[bank.cell.threshold] = float(bank.thresholds[i])
+            yield Part(f"x{row % i}", nets, bank.cell, subcircuit, values)
+
+    def _loads(self) -> Iterator[Part]:
+        cell = self._cells["switch"]
+        for node in self.circuit.free.tolist():
+            nets = (self.starts.get(node, COMMON), str(self.nodes[node]), *self.lines["load"], "vdd", "vss")
+            yield Part(f"xload_{self.nodes[node]}", nets, cell, "switch", {})
+
+    def _buffers(self) -> Iterator[Part]:
+        cell = self._cells["buffer"]
+        for node, pin in self.reads.items():
+            yield Part(f"xread_{self.nodes[node]}", (self.nodes[node], pin, *cell.pins["buffer"][2:]), cell, "buffer",
+                       {"k": float(BUFFER_UNITS)})
 
     def _capacitors(self) -> Iterator[Part]:
         cell, free = self.placed.capacitor, self.circuit.free

@@ -15,6 +15,7 @@ import numpy as np
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit, InstanceTable, Wave
 from kcompile.lower.base import Artifact, BenchOptions
+from kcompile.lower.clocks import Clocks
 from kcompile.lower.columns import Cells, format_column
 from kcompile.lower.spice_map import map_view
 from kcompile.lower.spice_names import RESERVED, NetlistNames
@@ -47,6 +48,10 @@ class Netlist:
     names: NetlistNames
     common: float = 0.0
     """Volts of the program's ground in the netlist: the common mode of a process."""
+    clocks: Clocks | None = None
+    """Of a chip with several time slices, whose time is not that of the program."""
+    reads: tuple[str, ...] = ()
+    """Vectors of the pins that show the outputs of such a chip, in order."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,14 @@
 """Circuits of cells as transistors of their process: subcircuits of cells, capacitors, bias lines, and a test bench.
 
 Voltages of the program are against the common mode, which is the net `cm`; the test bench has the supply, the common mode and
-a reference current. Starting voltages hold during the operating point, in which the tails settle, and are let go at time 0.
+a reference current. Starting voltages hold during the operating point, in which the tails settle, and are let go at time 0. A
+clocked chip gets clocks, and loads its own starting voltages.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import Artifact, BenchOptions
@@ -18,6 +20,8 @@ from kcompile.pdk.find import find_library
 from kcompile.pdk.trim import trim
 from kcompile.render import Card, render
 
+PROBE = 1e-12
+"""Farads of the instrument at a pin that shows an output."""
 MISMATCH = "_mm"
 """How corners end whose transistors are apart."""
 
@@ -35,33 +39,56 @@ def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
         "source_name": name, "pdk": circuit.pdk, "cells": [Card(cell.netlist) for cell in chip.cells], "top": frame.top,
         "ports": [*chip.ports, *SUPPLIES], "parameters": _inputs(chip), "initials": _initials(chip),
         "banks": [{"title": title, "cards": [_card(part) for part in parts]} for title, parts in chip.banks]})
+    clocks = chip.clocks
+    until = frame.until if clocks is None else clocks.end
     bench = render("spice/cells/bench.cir.j2", {
         "top": frame.top, "source_name": name, "models": f"{name}_models.lib", "netlist": f"{name}.spice",
         "options": " ".join([*found.library.options, *([f"seed={options.seed}"] if options.corner.endswith(MISMATCH) else [])]),
         "rtol": number(options.rtol), "temperature": number(options.temperature),
         "supply": number(signals.supply), "common": number(signals.common_mode),
         "reference": number(signals.unit_current * signals.bias_units), "ports": chip.ports,
-        "sources": [source_card(source, COMMON) for inner in (True, False) for source in frame.drives(inner)],
-        "step": number(frame.step), "until": number(frame.until), "save": chip.vectors,
+        "sources": [*(source_card(source, COMMON) for inner in (True, False) for source in frame.drives(inner)), *_clocked(chip)],
+        "loads": list(chip.reads.values()), "probe": number(PROBE),
+        "step": number(frame.step), "until": number(until), "save": [*chip.vectors, *_reads(chip)],
         "runs": f"ngspice -n -b -r {name}.raw {name}_tb.cir"})
     artifacts = (Artifact(f"{name}.spice", spice), Artifact(f"{name}_tb.cir", bench), Artifact(f"{name}_models.lib", models.text),
                  Artifact(f"{name}.map.json", json.dumps(chip.map(), indent=1) + "\n"))
-    return Netlist(artifacts, chip.vectors, (), frame.names, signals.common_mode)
+    return Netlist(artifacts, chip.vectors, (), frame.names, signals.common_mode, clocks, _reads(chip))
 
 
 def _card(part: Part) -> str:
-    values = " ".join(f"{name}={value:.6g}" for name, value in part.values.items())
-    return f"{part.name} {' '.join(part.nets)} {part.subcircuit} params: {values}"
+    values = "".join(f" {name}={value:.6g}" for name, value in part.values.items())
+    return f"{part.name} {' '.join(part.nets)} {part.subcircuit}{' params:' * bool(values)}{values}"
+
+
+def _reads(chip: Chip) -> tuple[str, ...]:
+    """Vectors of the pins that show outputs."""
+    return tuple(f"v({pin})" for pin in chip.reads.values())
+
+
+def _clocked(chip: Chip) -> Iterator[str]:
+    """Sources of clocks and starting voltages, as far as a chip has these."""
+    if chip.clocks is None:
+        return
+    windows = chip.clocks.windows([phase.name for phase in chip.circuit.phases])
+    for name, lines in chip.lines.items():
+        for inverse, line in enumerate(lines):
+            corners = chip.clocks.corners(windows[name], bool(inverse))
+            yield f"v{line} {line} 0 PWL({' '.join(map(number, corners))})"
+    for node, pin in chip.starts.items():
+        yield f"v{pin} {pin} {COMMON} {number(chip.frame.starts[node])}"
 
 
 def _inputs(chip: Chip) -> list[tuple[str, str]]:
-    """(name, value) of the parameters that hold starting voltages of inputs."""
-    return [(name, number(chip.circuit.nodes.initial[node] + chip.signals.common_mode))
+    """(name, value) of the parameters that hold starting voltages of inputs, where these are not loaded."""
+    return [] if chip.clocked else [(name, number(chip.circuit.nodes.initial[node] + chip.signals.common_mode))
             for node, name in chip.frame.input_parameters.items()]
 
 
 def _initials(chip: Chip) -> list[tuple[str, str]]:
-    """(net, voltage) at the start of every node that has an equation."""
+    """(net, voltage) at the start of every node that has an equation, where it is not loaded."""
+    if chip.clocked:
+        return []
     volts = (chip.frame.starts + chip.signals.common_mode).tolist()
     texts = {node: number(volts[node]) for node in chip.circuit.free.tolist()}
     given = {node: f"{{{name}}}" for node, name in chip.frame.input_parameters.items() if node in texts}

@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 
 POINTS = 13
 """Voltages of each terminal at which laws are compared, over the range of the process."""
+CHUNK = 65_536
+"""Devices that are compared with all choices at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fitting:
-    """A bank as a cell: int64[n] units; float64[n] the largest distance of the currents over the full scale of the units, at the
-    voltages that are compared; float64[n] amperes that it stays below between these, too."""
+    """A bank as a cell: int64[n] units and thresholds; float64[n] the largest distance of the currents over the full scale
+    of the units, at the voltages that are compared; float64[n] amperes that it stays below between these, too."""
 
     cell: Cell
     units: np.ndarray
+    thresholds: np.ndarray
     error: np.ndarray
     amperes: np.ndarray
 
@@ -98,25 +101,36 @@ PASS = MapCells
 
 
 def _fitting(table: InstanceTable, cell: Cell) -> Fitting:
-    """A bank as units of a cell, each device as many as come closest to its currents in the mean square."""
+    """A bank as units of a cell, each device as those that come closest to its currents in the mean square."""
     s, d = _voltages(cell)
+    units, thresholds = _choices(cell)
+    offered = _flow(cell.law, {name: column[:, None] for name, column in _named(cell, units, thresholds).items()}, s, d)
+    full = np.abs(units) * np.abs(offered[np.abs(units) == 1]).max()
     wanted = _currents(table, s, d)
-    signs = (1.0, -1.0) if len(cell.subcircuits) == 2 else (1.0,)
-    (positive, *negative) = (_unit(cell, sign, s, d) for sign in signs)
-    limit = max(int(param.interval.upper) for param in cell.law.params if param.name == cell.strength)
-    best_units, best_error, amperes = np.zeros(table.count), np.full(table.count, np.inf), np.zeros(table.count)
-    for sign, unit in ((1, positive), *((-1, one) for one in negative)):
-        units = np.clip(np.round(wanted @ unit / (unit @ unit)), 1, limit)
-        full = units * np.abs(unit).max()
-        distance = (wanted - units[:, None] * unit).reshape(-1, POINTS, POINTS)
-        largest = np.abs(distance).max(axis=(1, 2))
-        between = sum(np.abs(np.diff(distance, axis=axis)).max(axis=(1, 2)) for axis in (1, 2))
-        better = largest / full < best_error
-        best_units, best_error = np.where(better, sign * units, best_units), np.where(better, largest / full, best_error)
-        amperes = np.where(better, largest + between / 2, amperes)
+    square = np.sum(offered**2, axis=1)
+    parts = np.array_split(wanted, table.count // CHUNK + 1)
+    best = np.concatenate([np.argmin(square - 2 * (part @ offered.T), axis=1) for part in parts])
+    distance = (wanted - offered[best]).reshape(-1, POINTS, POINTS)
+    largest = np.abs(distance).max(axis=(1, 2))
+    between = sum(np.abs(np.diff(distance, axis=axis)).max(axis=(1, 2)) for axis in (1, 2))
     silent = np.abs(wanted).max(axis=1) == 0
-    return Fitting(cell, np.where(silent, 0, best_units).astype(np.int64), np.where(silent, 0.0, best_error),
-                   np.where(silent, 0.0, amperes))
+    return Fitting(cell, np.where(silent, 0, units[best]), np.where(silent, 0, thresholds[best]),
+                   np.where(silent, 0.0, largest / full[best]), np.where(silent, 0.0, largest + between / 2))
+
+
+def _choices(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+    """(units, thresholds), int64[choices]: everything that a cell can be."""
+    limit = max(int(param.interval.upper) for param in cell.law.params if param.name == cell.strength)
+    pairs = [(sign * units, threshold) for sign in ((1, -1) if cell.signed else (1,)) for units in range(1, limit + 1)
+             for threshold in range(units if cell.threshold else 1)]
+    units, thresholds = np.array(pairs, dtype=np.int64).T
+    return units, thresholds
+
+
+def _named(cell: Cell, units: np.ndarray, thresholds: np.ndarray) -> dict[str, np.ndarray]:
+    """Parameters of the law of a cell that count its units."""
+    columns = {cell.strength: frozen(units.astype(np.float64))}
+    return {**columns, cell.threshold: frozen(thresholds.astype(np.float64))} if cell.threshold else columns
 
 
 def _voltages(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
@@ -133,11 +147,6 @@ def _currents(table: InstanceTable, s: np.ndarray, d: np.ndarray) -> np.ndarray:
     """float64[n, points]: amperes from the first terminal to the second."""
     value = _flow(table.model, {name: column[:, None] for name, column in table.params.items()}, s[None, :], d[None, :])
     return np.broadcast_to(value, (table.count, len(s)))
-
-
-def _unit(cell: Cell, strength: float, s: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """float64[points]: amperes of one unit of a cell."""
-    return _flow(cell.law, {cell.strength: np.asarray(strength)}, s, d)
 
 
 def _flow(model: DeviceModel, values: Mapping[str, np.ndarray], s: np.ndarray, d: np.ndarray) -> np.ndarray:
@@ -157,5 +166,5 @@ def _is_placed(table: InstanceTable, cells: Sequence[Cell]) -> bool:
 
 def _as_cell(table: InstanceTable, found: Fitting) -> InstanceTable:
     """The bank as a cell; what it shared with others has another unit, or is rounded now."""
-    strengths = {found.cell.strength: frozen(found.units.astype(np.float64))}
-    return replace(table, model=found.cell.law, params=strengths, ties={}, fixed=frozenset())
+    params = _named(found.cell, found.units, found.thresholds)
+    return replace(table, model=found.cell.law, params=params, ties={}, fixed=frozenset())

@@ -32,11 +32,13 @@ _MODEL = re.compile(r"^x.* (\w+__\w+) ", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Currents:
-    """How currents are measured: the step of both terminals' voltages, strengths, and the constants of the law that follow,
-    each with a value to begin with and its dimension, all in SI units."""
+    """How currents are measured: the step of both terminals' voltages, units of strength and threshold, and the constants of the
+    law that follow, each with a value to begin with and its dimension, all in SI units. full_scale: amperes of one unit that
+    errors are parts of, None for the unit current of the process."""
 
     step: float
-    strengths: tuple[int, ...]
+    units: tuple[tuple[int, int], ...]
+    full_scale: float | None
     constants: Mapping[str, float]
     dimensions: Mapping[str, Dimension]
 
@@ -75,21 +77,26 @@ class Capacitor:
 @dataclass(frozen=True)
 class Cell:
     """One cell. device: name of its law; strength: the parameter that counts units, both empty where programs do not name it;
+    threshold: a second parameter that counts units, from 0 on, empty where there is none;
     drawn: name of its law with `offset`, `gain` and `imbalance` of one specimen, empty where there is none;
-    subcircuits: for a positive strength, and for a negative one where there are two; currents: None where the law has no
-    constants that are fitted; capacitor: where it is one. symmetric: pairs of its transistors that a layout mirrors, and single
-    ones on the axis."""
+    subcircuits: for a positive strength, and for a negative one where there are two; the same again for thresholds above 0 where
+    there is one; gated: the same with a clock that takes them off their nodes, none where there are no such; currents: None where
+    the law has no constants that are fitted; capacitor: where it is one; resistance: ohms of a switch that is closed, at most.
+    symmetric: pairs of its transistors that a layout mirrors, and single ones on the axis."""
 
     pdk: str
     name: str
     folder: Path
     device: str
     strength: str
+    threshold: str
     drawn: str
     subcircuits: tuple[str, ...]
+    gated: tuple[str, ...]
     symmetric: tuple[tuple[str, ...], ...]
     currents: Currents | None
     capacitor: Capacitor | None
+    resistance: float | None
 
     @cached_property
     def netlist(self) -> str:
@@ -100,6 +107,15 @@ class Cell:
     def pins(self) -> Mapping[str, tuple[str, ...]]:
         """Pins of each subcircuit; those after the terminals of the law are lines that all cells share."""
         return {name: tuple(pins.split()) for name, pins in _SUBCKT.findall(self.netlist)}
+
+    @property
+    def signed(self) -> bool:
+        """Whether it has subcircuits for negative strengths."""
+        return len(self.subcircuits) == (4 if self.threshold else 2)
+
+    def form(self, units: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+        """Which of its subcircuits makes a strength and a threshold."""
+        return (units < 0) * 1 + (thresholds > 0) * (2 if self.signed else 1)
 
     @property
     def transistors(self) -> frozenset[str]:
@@ -169,16 +185,24 @@ def _read(pdk: str, path: Path) -> Cell:
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)
-        only(content, ("device", "strength", "drawn", "subcircuits", "symmetric", "current", "capacitor"), "a cell.toml")
-        device, strength, drawn = (content.get(key, "") for key in ("device", "strength", "drawn"))
-        if not all(isinstance(one, str) for one in (device, strength, drawn)) or bool(device) != bool(strength):
-            raise Malformed("`device`, `strength` and `drawn` are names, the first two both or none")
-        subcircuits = texts(content, "subcircuits")
-        if len(subcircuits) not in (1, 2):
-            raise Malformed("`subcircuits` are one, or two for both signs")
+        only(content, ("device", "strength", "threshold", "drawn", "subcircuits", "gated", "symmetric", "current", "capacitor",
+                       "resistance"),
+             "a cell.toml")
+        device, strength, threshold, drawn = (content.get(key, "") for key in ("device", "strength", "threshold", "drawn"))
+        if not all(isinstance(one, str) for one in (device, strength, threshold, drawn)) or bool(device) != bool(strength):
+            raise Malformed("`device`, `strength`, `threshold` and `drawn` are names, the first two both or none")
+        subcircuits, gated = texts(content, "subcircuits"), texts(content, "gated")
+        if len(subcircuits) not in ((2, 4) if threshold else (1, 2)):
+            raise Malformed("`subcircuits` are one, or two for both signs, and the same again for thresholds")
+        if gated and len(gated) != len(subcircuits):
+            raise Malformed("`gated` are as many as `subcircuits`, or none")
+        resistance = content.get("resistance")
+        if resistance is not None and not (isinstance(resistance, float) and resistance > 0):
+            raise Malformed("`resistance` is a number of ohms above 0")
         currents = _currents(content["current"]) if "current" in content else None
         capacitor = _capacitor(content["capacitor"]) if "capacitor" in content else None
-        return Cell(pdk, name, path.parent, device, strength, drawn, subcircuits, _pairs(content), currents, capacitor)
+        return Cell(pdk, name, path.parent, device, strength, threshold, drawn, subcircuits, gated, _pairs(content), currents,
+                    capacitor, resistance)
     except (Malformed, tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         shown = f"pdk_models/{pdk}/cells/{name}/cell.toml"
         raise CompileError(Diagnostic("KC0724", f"{shown}: {printable(str(error))}")) from None
@@ -193,19 +217,22 @@ def _pairs(content: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
 
 
 def _currents(table: Mapping[str, Any]) -> Currents:
-    only(table, ("step", "strengths", "constants"), "[current]")
-    step, strengths, constants = table.get("step"), table.get("strengths"), table.get("constants")
+    only(table, ("step", "units", "full_scale", "constants"), "[current]")
+    step, units, constants, full = (table.get(key) for key in ("step", "units", "constants", "full_scale"))
     if not isinstance(step, float) or not step > 0:
         raise Malformed("`step` is a number of volts above 0")
-    if not isinstance(strengths, list) or not strengths or not all(isinstance(one, int) and one for one in strengths):
-        raise Malformed("`strengths` are whole numbers, none of them 0")
+    if not isinstance(units, list) or not units or not all(
+            isinstance(one, list) and len(one) == 2 and all(type(number) is int for number in one) and one[0] for one in units):
+        raise Malformed("`units` are pairs of whole numbers, a strength that is not 0 and a threshold")
+    if full is not None and not (isinstance(full, float) and full > 0):
+        raise Malformed("`full_scale` is a number of amperes above 0")
     if not isinstance(constants, dict) or not constants:
         raise Malformed("`[current.constants]` is a table of quantities")
     try:
         read = {name: parse_quantity(str(value)) for name, value in constants.items()}
     except ValueError as error:
         raise Malformed(str(error)) from None
-    return Currents(step, tuple(strengths), {name: value for name, (value, _) in read.items()},
+    return Currents(step, tuple((one, other) for one, other in units), full, {name: value for name, (value, _) in read.items()},
                     {name: dimension or REAL for name, (_, dimension) in read.items()})
 
 

@@ -30,12 +30,12 @@ class Mismatch:
 class Fit:
     """Constants of the law by (corner, degrees Celsius); errors: distances of the law from the transistors there, `worst`, `most`
     (of 95 % of the points) and `median`, and `imbalance` of the two terminals, as parts of full scale; loads: farads of a unit of
-    each subcircuit at a terminal."""
+    each subcircuit at a terminal; mismatch: None where the law has no specimens."""
 
     constants: Mapping[tuple[str, float], Mapping[str, float]]
     errors: Mapping[tuple[str, float], Mapping[str, float]]
     loads: tuple[float, ...]
-    mismatch: Mismatch
+    mismatch: Mismatch | None
 
     def at(self, corner: str, temperature: float) -> Mapping[str, float]:
         """Constants of a condition; raises `UsageError` KC0721 where the cell was not measured there."""
@@ -56,7 +56,8 @@ def read_fit(folder: Path) -> Fit:
         return Fit({key: {name: float(value) for name, value in one["constants"].items()} for key, one in parts.items()},
                    {key: {name: float(one[name]) for name in ERRORS} for key, one in parts.items()},
                    tuple(float(one["middle"]) for one in content["load"]),
-                   Mismatch(**{one.name: float(content["mismatch"][one.name]) for one in fields(Mismatch)}))
+                   Mismatch(**{one.name: float(content["mismatch"][one.name]) for one in fields(Mismatch)})
+                   if "mismatch" in content else None)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         shown = "/".join(path.parts[-4:])
         raise CompileError(Diagnostic("KC0725", f"{shown} is no fit of a cell: {printable(str(error))}",

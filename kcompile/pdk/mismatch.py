@@ -9,7 +9,6 @@ import numpy as np
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit, InstanceTable, frozen
 from kcompile.pdk.cell import Cell, find_cell, load_cells
-from kcompile.pdk.fit import Mismatch
 
 DRAWN = ("offset", "gain", "imbalance")
 """Parameters of the law of a specimen."""
@@ -37,7 +36,8 @@ def draw_specimen(circuit: Circuit, seed: int, number: int, area: float = 1.0, b
 
 
 def _specimen(table: InstanceTable, cell: Cell, rng: np.random.Generator, shared: np.ndarray, area: float) -> InstanceTable:
-    mismatch: Mismatch = cell.fit.mismatch
+    mismatch = cell.fit.mismatch
+    assert mismatch is not None, cell.name
     units = np.abs(table.params[cell.strength])
     own = rng.standard_normal((3, table.count)) / np.sqrt(np.maximum(units, 1.0) * area)
     columns = {"offset": mismatch.offset * own[0], "gain": mismatch.gain * own[1] + mismatch.bias_gain * shared[0],

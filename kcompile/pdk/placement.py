@@ -18,11 +18,18 @@ WHOLE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """Devices of one bank as units of a cell: int64[n], negative for the crossed subcircuit, 0 for no device at all."""
+    """Devices of one bank as units of a cell: int64[n], negative for the crossed subcircuit, 0 for no device at all; thresholds:
+    int64[n] units, 0 where the cell has none."""
 
     table: InstanceTable
     cell: Cell
     strengths: np.ndarray
+    thresholds: np.ndarray
+
+    @property
+    def forms(self) -> np.ndarray:
+        """int64[n]: which subcircuit of the cell each is."""
+        return self.cell.form(self.strengths, self.thresholds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +80,12 @@ def place(circuit: Circuit) -> Placement:
     for table in circuit.tables:
         cell = find_cell(cells, table.model)
         if cell is not None:
-            banks.append(Bank(table, cell, _strengths(table, cell)))
+            strengths = _whole(table, cell.strength)
+            if not cell.signed and np.any(strengths < 0):
+                row = int(np.flatnonzero(strengths < 0)[0])
+                raise _refused(f"`{table.name(row)}` has {strengths[row]} units, and {cell.name} has no negative ones", "", table)
+            thresholds = _whole(table, cell.threshold) if cell.threshold else np.zeros_like(strengths)
+            banks.append(Bank(table, cell, strengths, thresholds))
         elif not _is_capacitor(table):
             raise _refused(f"`{table.bank}` has the law `{table.model.name}`, which no cell of {circuit.pdk} has",
                            "`use` the cells of the process, for example `use sky130.tanh_pair: TanhPair;`", table)
@@ -82,7 +94,7 @@ def place(circuit: Circuit) -> Placement:
     load = np.zeros(circuit.nodes.count)
     for bank in banks:
         units = np.abs(bank.strengths)
-        farads = units * np.array(bank.cell.fit.loads)[np.where(bank.strengths < 0, -1, 0)]
+        farads = units * np.array(bank.cell.fit.loads)[bank.forms]
         for column in bank.table.nodes.T:
             np.add.at(load, column, farads)
     load[0] = 0.0
@@ -98,17 +110,14 @@ def _is_capacitor(table: InstanceTable) -> bool:
     return len(law.capacitances) == 1 and not law.currents and not law.rates and bool(np.all(table.nodes[:, 1:] == 0))
 
 
-def _strengths(table: InstanceTable, cell: Cell) -> np.ndarray:
-    values = table.params[cell.strength]
+def _whole(table: InstanceTable, name: str) -> np.ndarray:
+    values = table.params[name]
     whole = np.round(values)
     wrong = np.flatnonzero(np.abs(values - whole) > WHOLE)
     if len(wrong):
         row = int(wrong[0])
         raise _refused(f"`{table.name(row)}` has {values[row]:.6g} units, which is no whole number",
                        "--passes 'quantize{grid=1}' rounds, and a training on whole numbers fits them better", table)
-    if len(cell.subcircuits) == 1 and np.any(whole < 0):
-        row = int(np.flatnonzero(whole < 0)[0])
-        raise _refused(f"`{table.name(row)}` has {whole[row]:.0f} units, and {cell.name} has no negative ones", "", table)
     return whole.astype(np.int64)
 
 

@@ -120,10 +120,13 @@ def run_transistors(circuit: Circuit, options: BenchOptions, times: np.ndarray,
     signals = load_pdk(circuit.pdk or "").signals
     assert signals is not None and options.until is not None
     vectors = [netlist.nodes[node - 1].lower() for node in seen]
-    run = run_ngspice(deck_of(circuit.name, netlist.artifacts), expected=[*vectors, "i(vdd)"], until=options.until,
+    clocks = netlist.clocks
+    until = options.until if clocks is None else clocks.end
+    run = run_ngspice(deck_of(circuit.name, netlist.artifacts), expected=[*vectors, "i(vdd)"], until=until,
                       places=netlist.names.place)
-    own = np.minimum(run.raw.time, options.until)
+    own = np.minimum(run.raw.time, until)
+    at = times if clocks is None else clocks.chip_times(times)
     columns = run.raw.columns((*vectors, "i(vdd)"))
-    volts = np.stack([np.interp(times, own, column) for column in columns[:, :-1].T], axis=1) - netlist.common
+    volts = np.stack([np.interp(at, own, column) for column in columns[:, :-1].T], axis=1) - netlist.common
     amperes = -trapezoid(columns[:, -1], own) / (own[-1] - own[0])
     return volts, float(signals.supply * amperes), run.seconds

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import kcompile as kc
 from kcompile.characterize.conditions import Bench, Condition
-from kcompile.characterize.constants import fit_constants
+from kcompile.characterize.constants import fit_constants, law_of, named_units
 from kcompile.characterize.currents import measure_currents
 from kcompile.characterize.loads import measure_load
 from kcompile.characterize.run import characterize
@@ -94,9 +94,9 @@ def bench(name: str) -> Bench:
 def test_the_fit_of_the_pair_is_what_its_transistors_give() -> None:
     there = bench("tanh_pair")
     assert there.cell.currents is not None
-    maps = [measure_currents(there, Condition("tt", 27.0), strength) for strength in there.cell.currents.strengths]
+    maps = [measure_currents(there, Condition("tt", 27.0), units) for units in there.cell.currents.units]
     known = there.cell.fit
-    found = fit_constants(there.cell, maps, there.signals.unit_current, there.cell.currents.constants)
+    found = fit_constants(there.cell, maps, there.full_scale, there.cell.currents.constants)
     for name, value in known.at("tt", 27.0).items():
         assert found.constants[name] == pytest.approx(value, rel=2e-3, abs=1e-12)
         assert dict(there.cell.law.constants)[name] == value
@@ -106,6 +106,19 @@ def test_the_fit_of_the_pair_is_what_its_transistors_give() -> None:
     assert len(known.errors) == 15
     assert max(one["worst"] for one in known.errors.values()) <= 5e-3
     assert max(one["imbalance"] for one in known.errors.values()) <= 1e-2
+
+
+@pytest.mark.parametrize(("name", "units", "worst"), [("relu", (4, 0), 1e-2), ("relu", (-4, 1), 1e-2), ("pass1", (2, 0), 2e-2)])
+def test_laws_of_other_cells_are_what_their_transistors_give(name: str, units: tuple[int, int], worst: float) -> None:
+    there = bench(name)
+    found = measure_currents(there, Condition("tt", 27.0), units)
+    law = law_of(there.cell.law, ())
+    wanted = law(named_units(there.cell, *units), found.s, found.d) / (abs(units[0]) * there.full_scale)
+    assert np.abs(wanted - found.into).max() <= worst and np.abs(wanted - found.out).max() <= worst
+    assert found.imbalance.max() <= 1e-2 and np.abs(found.into).max() > 0.5
+    if name == "relu":
+        against = found.s - found.d < -0.05
+        assert np.abs(found.into[against]).max() <= 1e-5 and np.abs(found.out[against]).max() <= 1e-5
 
 
 def test_capacitors_have_the_farads_that_were_asked_for() -> None:
@@ -179,7 +192,6 @@ def test_abstract_laws_become_cells(tmp_path: Path) -> None:
     ("c = 1 pF", "c = 25 fF", "its cells alone make"),
     ("Capacitor(n, gnd) { c = 1 pF } for n in x + y;", "Capacitor(n, gnd) { c = 1 pF } for n in x + y;\n"
      "    Capacitor(x[0], x[1]) { c = 1 pF };", "which no cell of sky130 has"),
-    ("phase run for 500 ns {", "phase run for 500 ns { }\n    phase more for 500 ns {", "time slices need switches"),
 ])
 def test_what_is_no_circuit_of_cells_is_refused(old: str, new: str, said: str) -> None:
     assert said in message(kc.lower, net(NET.replace(old, new)))

@@ -1,0 +1,109 @@
+"""Circuits of several time slices on transistors: gates, clocks, loading and read-out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import kcompile as kc
+from kcompile.diagnostics import KcompileError, render_text
+from kcompile.lower.base import BenchOptions
+from kcompile.lower.chip import Chip
+from kcompile.lower.clocks import EDGE, GAP, Clocks
+from kcompile.pdk.placement import place
+
+NET = """use std.passive: Capacitor;
+use sky130.tanh_pair: TanhPair;
+use sky130.relu: Relu;
+circuit Two {
+    pdk sky130;
+    node x[2], h[2], y[2], r[2];
+    drive r[k] = dc(0.25 V * (2 * k - 1)) for k in 0..2;
+    Capacitor(n, gnd) { c = 1 pF } for n in x + h + y;
+    phase mix for 300 ns {
+        TanhPair w(a, b) { k = 2 } for a in x, b in h;
+        TanhPair v(h[0], h[1]) { k = -1 };
+        TanhPair leak(x[k], gnd) { k = 1 } for k in 0..2;
+    }
+    phase decide for 300 ns {
+        TanhPair u(h[k], y[k]) { k = 3 } for k in 0..2;
+        Relu c(y[0], y[1]) { k = 2, o = 1 };
+        TanhPair b(y[k], r[k]) { k = 1 } for k in 0..2;
+    }
+    input x;
+    output y;
+}
+"""
+
+
+def net(text: str = NET) -> kc.Circuit:
+    return kc.compile(kc.Source("two.kc", text), inputs=[0.1, -0.15])
+
+
+def message(text: str) -> str:
+    with pytest.raises(KcompileError) as caught:
+        kc.lower(net(text))
+    return render_text(caught.value.diagnostics)
+
+
+def test_slices_on_transistors_do_what_their_laws_say() -> None:
+    report = kc.verify(net())
+    assert report.passed
+    assert np.median(report.error) <= 1e-2 and np.quantile(report.error, 0.95) <= 4e-2
+
+
+def test_cells_of_a_slice_do_nothing_in_another() -> None:
+    report = kc.verify(net())
+    waves = report.transistors[0][:, [report.names.index(name) for name in ("x[0]", "y[0]")]]
+    half = len(waves) // 2
+    first, second = (np.ptp(part, axis=0) for part in (waves[: half + 1], waves[half + 8 :]))
+    # Inputs move in the first slice and keep their voltage in the second; outputs the other way round.
+    assert first[0] > 0.05 > 0.002 > second[0]
+    assert second[1] > 0.015 > 0.002 > first[1]
+
+
+def test_cells_of_slices_have_gates_and_others_none() -> None:
+    text = NET.replace("    phase mix", "    TanhPair always(x[0], y[0]) { k = 1 };\n    phase mix")
+    parts = {part.name: part for part in Chip(net(text), BenchOptions()).parts}
+    gated = parts["xmix_w_0"]
+    assert gated.subcircuit == "tanh_pair_gated" and gated.nets[-4:] == ("gate_mix_on", "gate_mix_off", "vdd", "vss")
+    assert parts["xmix_v"].subcircuit == "tanh_pair_crossed_gated" and parts["xdecide_c"].subcircuit == "relu_above_gated"
+    assert parts["xalways"].subcircuit == "tanh_pair"
+    assert parts["xload_x_0"].nets == ("start_x_0", "x_0", "load_on", "load_off", "vdd", "vss")
+    assert parts["xload_h_0"].nets[:2] == ("cm", "h_0")
+    assert parts["xread_y_1"].nets[:2] == ("y_1", "read_y_1")
+
+
+def test_clocks_of_slices_do_not_overlap() -> None:
+    clocks = Clocks(1e-7, (3e-7, 2e-7), 1.8)
+    windows = clocks.windows(("one", "two"))
+    (_, loaded), (first, second), (third, end) = windows["load"], windows["one"], windows["two"]
+    assert first - loaded > EDGE and third - second > EDGE
+    assert end < clocks.end
+    np.testing.assert_allclose([second - first, end - third], clocks.slices)
+    # Times of the program: the end of a slice belongs to it, what follows to the next one.
+    at = clocks.chip_times(np.array([0.0, 3e-7, 3.001e-7, 5e-7]))
+    np.testing.assert_allclose(at, [first, second, third + 1e-10, end], rtol=1e-9)
+    assert third - second == pytest.approx(GAP)
+    on, off = (np.array(clocks.corners((first, second), inverse)).reshape(-1, 2) for inverse in (False, True))
+    np.testing.assert_allclose(on[:, 1] + off[:, 1], 1.8)
+
+
+def test_what_cannot_be_clocked_is_refused() -> None:
+    assert "`r[0]` is driven by a sin" in message(NET.replace("dc(0.25 V * (2 * k - 1))", "sin(0 V, 0.1 V, 1 MHz)"))
+    passed = NET.replace("use sky130.relu: Relu;", "use sky130.pass1: Pass;").replace("Relu c(y[0], y[1]) { k = 2, o = 1 }",
+                                                                                      "Pass c(y[0], y[1]) { k = 2 }")
+    assert "time slices need clocks, and pass1 has no form with a gate" in message(passed)
+
+
+def test_thresholds_choose_their_own_subcircuit() -> None:
+    circuit = net()
+    banks = {bank.table.bank: bank for bank in place(circuit).banks}
+    assert banks["decide.c"].thresholds.tolist() == [1] and banks["decide.c"].forms.tolist() == [2]
+    crossed = replace(banks["decide.c"], strengths=np.array([-2]))
+    assert crossed.forms.tolist() == [3]
+    with pytest.raises(KcompileError) as caught:
+        place(circuit.with_params({"decide.c.o": np.array([0.5])}))
+    assert "has 0.5 units" in render_text(caught.value.diagnostics)
