@@ -38,8 +38,8 @@ class Recipe:
                            "cores, which pays from some thousand devices on")
     epochs: int = setting(50, Whole(1), "times that all samples are seen")
     batch: int = setting(64, Whole(1), "samples of a step of the optimizer")
-    seed: int = setting(0, Whole(0), "of starting values, order and augmentation")
-    split_seed: int = setting(0, Whole(0), "of the split into parts")
+    seed: int = setting(0, Whole(0), "of starting values, order, augmentation, mismatch and noise")
+    split_seed: int = setting(0, Whole(0), "of the split into parts, and of the specimens that are validated")
     validation: float = setting(0.1, Number(0.0, 0.9), "share of the training samples that is held out")
     test: float = setting(0.2, Number(0.0, 0.9), "share of the samples for the test, where the set has no test part")
     target: str | None = setting(None, text, "target column of a table; else its last one")
@@ -71,6 +71,12 @@ class Recipe:
     rounded: float = setting(0.5, Number(0.0, 1.0), "share of the epochs, the last ones, that run on the grid")
     span: float | None = setting(None, Number(positive=True, dimension=VOLTAGE), "voltage of any node from which on it costs")
     span_cost: float = setting(1000.0, Number(0.0), "loss for each square volt beyond the span, mean over nodes and steps")
+    mismatch: float = setting(0.0, Number(0.0), "factor on the measured deviations of cells: every batch runs on a specimen of "
+                              "its own; 0 for equal cells")
+    specimens: int = setting(16, Whole(0), "specimens, always the same, that are validated where `mismatch` is drawn; 0 for "
+                             "equal cells")
+    noise: float = setting(0.0, Number(0.0, dimension=VOLTAGE), "deviation of the starting voltages of inputs in "
+                           "training, as heat leaves them on capacitors")
     patience: int = setting(0, Whole(0), "epochs without a better validation loss after which to stop; 0 for never")
     checkpoint_every: float = setting(30.0, Number(0.0, dimension=TIME), "seconds between checkpoints within an epoch")
 

@@ -16,6 +16,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from kcompile.diagnostics import Diagnostic, SimulatorFailed
 from kcompile.ir.circuit import Circuit
+from kcompile.pdk.mismatch import Lot, make_lot
 from kcompile.train.augment import draw_motions, move
 from kcompile.train.checkpoint import Checkpoint, write_checkpoint
 from kcompile.train.circuit_module import CircuitModule, Trajectory
@@ -26,6 +27,7 @@ from kcompile.train.judge import blown_node, judge_sums, make_module, start_volt
 from kcompile.train.objective import Objective
 from kcompile.train.optimizer import learning_rate, make_optimizer
 from kcompile.train.recipe import Recipe
+from kcompile.train.specimens import set_values, specimen_values
 from kcompile.train.team import Team
 
 
@@ -59,7 +61,10 @@ class Run:
                  team: Team) -> None:
         self.circuit, self.data, self.recipe, self.objective, self.team = circuit, data, recipe, objective, team
         self.module = make_module(circuit, recipe)
-        self._coarse = make_module(circuit, replace(recipe, steps=-(-recipe.steps // 2))) if recipe.coarse else self.module
+        self._lot = make_lot(circuit) if recipe.mismatch else None
+        run = circuit if self._lot is None else self._lot.circuit
+        self._fine = self.module if self._lot is None else make_module(run, recipe)
+        self._coarse = make_module(run, replace(recipe, steps=-(-recipe.steps // 2))) if recipe.coarse else self._fine
         self.parameters = dict(self.module.named_parameters())
         self._units = [units[name] for name in self.parameters]
         # What the optimizer moves: parameters in their units, so that one rate suits microsiemens and volts.
@@ -133,7 +138,7 @@ class Run:
     @property
     def _trained(self) -> CircuitModule:
         """What the present epoch runs. Coarse steps are twice as fast, and as good while the weights are far from their end."""
-        return self._coarse if len(self.history) < round(self.recipe.coarse * self.recipe.epochs) else self.module
+        return self._coarse if len(self.history) < round(self.recipe.coarse * self.recipe.epochs) else self._fine
 
     # ---- steps --------------------------------------------------------------------------------------------------------
 
@@ -173,13 +178,28 @@ class Run:
         return learning_rate(self.recipe, step, self.steps_of_epoch)
 
     def _judge(self) -> tuple[float | None, float | None]:
-        """(mean loss, figure) of the validation part; None where it is empty."""
+        """(mean loss, figure) of the validation part, the mean over specimens where there are any; None where it is empty."""
         part = self.data.validation
         own = self.team.share(part.count)
         with rounded(self.parameters, self._grids):
-            sums = judge_sums(self.module, self.circuit, self.objective, Part(part.inputs[own], part.targets[own]))
+            sums = self._judge_sums(Part(part.inputs[own], part.targets[own]))
         loss, score = self.team.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
         return (None, None) if part.count == 0 else (loss / part.count, self.objective.result(score, part.count))
+
+    def _judge_sums(self, part: Part) -> tuple[float, float]:
+        if self._lot is None or self.recipe.specimens == 0:
+            return judge_sums(self.module, self.circuit, self.objective, part)
+        sums = []
+        for number in range(self.recipe.specimens):
+            set_values(self._fine, self._drawn(self._lot, (self.recipe.split_seed, 4, number), self.parameters))
+            sums.append(judge_sums(self._fine, self.circuit, self.objective, part))
+        loss, score = np.mean(sums, axis=0)
+        return float(loss), float(score)
+
+    def _drawn(self, lot: Lot, key: tuple[int, ...], values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Values on a specimen of the lot, which is a function of its key."""
+        like = next(iter(self.parameters.values()))
+        return specimen_values(lot, lot.normals(key), values, like, self.recipe.mismatch)
 
     def _samples(self, rows: np.ndarray, batch: int, own: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
         """Starting voltages and targets of a batch or of a part of it; a sample moves the same way in any part."""
@@ -187,7 +207,11 @@ class Run:
         if self.data.image is not None and self.recipe.augmentation:
             rng = np.random.default_rng([self.recipe.seed, 2, len(self.history), batch])
             inputs = move(inputs, self.data.image, draw_motions(len(rows), self.data.image, self.recipe, rng)[own])
-        return start_volts(self.objective, inputs), targets.to(self.recipe.device)
+        volts = start_volts(self.objective, inputs)
+        if self.recipe.noise:
+            rng = np.random.default_rng([self.recipe.seed, 5, len(self.history), batch])
+            volts = volts + self.recipe.noise * torch.from_numpy(rng.standard_normal((len(rows), volts.shape[1]))[own]).to(volts)
+        return volts, targets.to(self.recipe.device)
 
     def gradients(self, rows: np.ndarray, batch: int) -> tuple[float, float]:
         """(mean loss, sum of scores) of a batch, whose mean gradient is then that of the parameters, in every process."""
@@ -196,7 +220,7 @@ class Run:
         # A process that got no sample of a small batch runs the first one, which then counts for nothing.
         volts, targets = self._samples(rows, batch, own if count else slice(1))
         self.module.zero_grad()
-        outputs, excess = self._outputs(volts)
+        outputs, excess = self._outputs(volts, batch)
         loss = (self.objective.loss(outputs, targets) + excess) * (count / len(rows))
         loss.backward()
         found = [one.grad for one in self.parameters.values() if one.grad is not None]
@@ -208,12 +232,16 @@ class Run:
         mean, scores = self.team.sum(torch.tensor([float(loss.detach()), score], dtype=torch.float64)).tolist()
         return mean, scores
 
-    def _outputs(self, volts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | float]:
-        """Output voltages of a batch, and what voltages beyond the span cost, as the present epoch runs."""
-        module = self._trained
+    def _running(self, batch: int) -> dict[str, torch.Tensor]:
+        """Values of the parameters of `_trained` in a batch of the present epoch."""
         values: dict[str, torch.Tensor] = {**self.parameters}
         if len(self.history) >= round((1 - self.recipe.rounded) * self.recipe.epochs):
             values |= {name: grid(values[name]) for name, grid in self._grids.items()}
+        return values if self._lot is None else self._drawn(self._lot, (self.recipe.seed, 3, len(self.history), batch), values)
+
+    def _outputs(self, volts: torch.Tensor, batch: int) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """Output voltages of a batch, and what voltages beyond the span cost, as the present epoch runs."""
+        module, values = self._trained, self._running(batch)
         if self.recipe.span is None:
             plain = module is self.module and not self._grids
             return (module(volts) if plain else functional_call(module, values, (volts,))), 0.0
@@ -227,6 +255,8 @@ class Run:
             moved.grad = None if parameter.grad is None else parameter.grad.mul_(unit)
         norm = get_total_norm([moved.grad for moved in self._moved if moved.grad is not None])
         if not (math.isfinite(loss) and torch.isfinite(norm)):
+            if self._trained is not self.module:
+                set_values(self._trained, self._running(batch))
             raise self._diverged(self._trained, loss, self._samples(rows, batch)[0], f"batch {batch + 1}")
         clip_grads_with_norm_(self._moved, self.recipe.clip or math.inf, norm)
         for group in self._optimizer.param_groups:
