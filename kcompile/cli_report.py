@@ -17,8 +17,13 @@ from kcompile.request import Request, takes_request
 @click.option("--samples", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
               help="Test samples that run on transistors.")
 @click.option("--corners", is_flag=True, help="Run a few samples in every corner and at every temperature, too.")
+@click.option("--monte-carlo", "specimens", type=click.IntRange(min=2), metavar="N",
+              help="Draw N specimens with mismatch, on laws, and say their yield and which cells limit it; needs --data.")
+@click.option("--yield-at", "limit", type=float, metavar="F", help="The figure of a good specimen: an accuracy, 0.95, or an "
+              "error. Default: 5 % worse than that of equal cells.")
 @click.option("-o", "--out", "folder", default=".", show_default=True, metavar="DIR", help="Folder of TOP.html and TOP.json.")
-def report(request: Request, data: str | None, recipe: str | None, samples: int, corners: bool, folder: str) -> None:
+def report(request: Request, data: str | None, recipe: str | None, samples: int, corners: bool,
+           specimens: int | None, limit: float | None, folder: str) -> None:
     """Run a circuit of cells on the models of its process, and write what it does, takes and costs.
 
     Writes DIR/TOP.report.html, one page that needs no network, and DIR/TOP.report.json.
@@ -26,13 +31,17 @@ def report(request: Request, data: str | None, recipe: str | None, samples: int,
     from kcompile.driver import read_data
     from kcompile.files import to_json, write_files
     from kcompile.pdk.load import load_pdk
-    from kcompile.plot import need_matplotlib, plot_confirmation
+    from kcompile.plot import need_matplotlib, plot_confirmation, plot_specimens
     from kcompile.progress import counted
     from kcompile.report.gather import gather
     from kcompile.report.page import format_page, record
     from kcompile.train.need_torch import need_torch
     from kcompile.train.recipe import Recipe, read_recipe
 
+    if specimens and data is None:
+        raise click.UsageError("--monte-carlo draws specimens that answer samples, of --data")
+    if limit is not None and not specimens:
+        raise click.UsageError("--yield-at is the limit of specimens, of --monte-carlo N")
     need_matplotlib()
     circuit = request.circuit()
     chosen = Recipe() if recipe is None else read_recipe(Path(recipe))
@@ -42,10 +51,14 @@ def report(request: Request, data: str | None, recipe: str | None, samples: int,
     others = [] if signals is None or not corners else [
         (corner, temperature) for corner in signals.corners for temperature in signals.temperatures][1:]
     with counted() as watch:
-        found = gather(circuit, None if data is None else read_data(data, chosen), chosen, samples, others, watch)
+        found = gather(circuit, None if data is None else read_data(data, chosen), chosen, samples, others, watch,
+                       specimens or 0, limit)
     command = ["kcompile", *sys.argv[1:]]
     outputs = [circuit.nodes.name(int(node)) for node in circuit.outputs]
-    page = format_page(found, command, plot_confirmation(found.confirmation, outputs))
+    pictures = plot_confirmation(found.confirmation, outputs)
+    if found.lot is not None:
+        pictures["specimens"] = plot_specimens(found.lot)
+    page = format_page(found, command, pictures)
     names = f"{circuit.name}.report.html", f"{circuit.name}.report.json"
     write_files(Path(folder), {names[0]: page, names[1]: to_json(record(found, command))})
     for name in names:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kcompile.ir.circuit import Circuit
+    from kcompile.report.lot import LotStudy
     from kcompile.sim.result import Waveforms
     from kcompile.train.history import Record
     from kcompile.verify.transistors import Confirmation
@@ -85,6 +86,21 @@ def plot_confirmation(found: Confirmation, outputs: Sequence[str]) -> dict[str, 
     axes.set_ylabel("points")
     axes.spines[["top", "right"]].set_visible(False)
     return {"waveforms": _svg(waves), "errors": _svg(errors)}
+
+
+def plot_specimens(lot: LotStudy) -> str:
+    """SVG with the figures of specimens as a histogram, beside that of equal cells and the limit of good ones."""
+    drawing = _figure(10.0, 2.8)
+    axes = drawing.subplots()
+    factor, unit = (100.0, " in per cent") if lot.figure == "accuracy" else (1.0, "")
+    axes.hist(factor * lot.figures, bins=40, color="#0b6e4f")
+    axes.axvline(factor * lot.nominal, color="#1c2330", linewidth=1.4, label="equal cells")
+    axes.axvline(factor * lot.limit, color="#b3261e", linewidth=1.4, linestyle="--", label="limit")
+    axes.set_xlabel(lot.figure.replace("_", " ") + unit)
+    axes.set_ylabel("specimens")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize="small")
+    return _svg(drawing)
 
 
 def need_matplotlib() -> None:

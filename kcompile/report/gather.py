@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.ir.circuit import Circuit
 from kcompile.report.inventory import Inventory, take_inventory
+from kcompile.report.lot import LotStudy, study_lot
 from kcompile.train.data import Data, Part
 from kcompile.train.encoding import make_encoding
 from kcompile.train.objective import Objective
@@ -36,34 +37,36 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """Everything that a report says; corners: one confirmation each, of fewer samples."""
+    """Everything that a report says; corners: one confirmation each, of fewer samples; lot: where specimens were drawn."""
 
     confirmation: Confirmation
     answers: Answers | None
     inventory: Inventory
     corners: tuple[Confirmation, ...]
+    lot: LotStudy | None = None
 
 
 def gather(circuit: Circuit, data: Data | None, recipe: Recipe, samples: int, corners: Sequence[tuple[str, float]] = (),
-           watch: Callable[[int, int], None] | None = None) -> Gathered:
+           watch: Callable[[int, int], None] | None = None, specimens: int = 0, limit: float | None = None) -> Gathered:
     """Run a circuit of cells on test samples, or from its own starting voltages without data.
 
     recipe: how samples become voltages and outputs answers; watch: called with the numbers of runs that are done and of all in
-    a corner. Raises what `confirm` raises.
+    a corner; specimens: drawn on laws, with data only; limit: the figure of a good one. Raises what `confirm` raises.
     """
     import torch
 
-    part, volts, objective = None, None, None
+    part, volts, objective, lot = None, None, None, None
     if data is not None:
         objective = Objective(recipe, make_encoding(data, recipe))
         held = data.test if data.test.count else data.train
         part = Part(held.inputs[:samples], held.targets[:samples])
         volts = list(objective.encoding.volts(torch.from_numpy(part.inputs.copy()).double()).numpy())
+        lot = study_lot(circuit, objective, held, specimens, limit) if specimens else None
     found = confirm(circuit, volts, watch=watch)
     few = None if volts is None else volts[:CORNER_SAMPLES]
     others = [confirm(circuit, few, corner=corner, temperature=temperature, watch=watch) for corner, temperature in corners]
     answers = None if part is None or objective is None else _answers(circuit, found, objective, part)
-    return Gathered(found, answers, take_inventory(circuit), tuple(others))
+    return Gathered(found, answers, take_inventory(circuit), tuple(others), lot)
 
 
 def _answers(circuit: Circuit, found: Confirmation, objective: Objective, part: Part) -> Answers:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
-from kcompile.pdk.mismatch import draw_specimen
+from kcompile.pdk.mismatch import make_lot
 from kcompile.train.recipe import Recipe
 from kcompile.verify.transistors import RTOL, STEPS, run_transistors
 
@@ -32,16 +32,21 @@ class Specimens:
 
 def draw_laws(circuit: Circuit, inputs: np.ndarray, count: int, seed: int, recipe: Recipe, area: float = 1.0,
               bias: bool = True) -> Specimens:
-    """Specimens on laws; inputs: volts [samples, inputs]; recipe: its solver and steps."""
+    """Specimens on laws, those of `draw_specimen`; inputs: volts [samples, inputs]; recipe: its solver and steps."""
     import torch
 
     from kcompile.train.judge import make_module
+    from kcompile.train.specimens import set_values
 
+    lot = make_lot(circuit)
+    module = make_module(lot.circuit, replace(recipe, dtype="float32"))
     volts = torch.from_numpy(np.asarray(inputs, dtype=np.float32))
-    chosen = replace(recipe, dtype="float32")
-    with torch.no_grad():
-        ends = [make_module(draw_specimen(circuit, seed, number, area, bias), chosen)(volts).double().numpy()
-                for number in range(count)]
+    ends = []
+    for number in range(count):
+        drawn = lot.specimen(lot.normals((seed, number)), area, bias).parameters()
+        set_values(module, {name: torch.from_numpy(value.copy()) for name, value in drawn.items()})
+        with torch.no_grad():
+            ends.append(module(volts).double().numpy())
     return Specimens(np.array(ends))
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from kcompile.render import Card, render
 from kcompile.report.gather import Answers, Gathered
+from kcompile.report.lot import LotStudy
+from kcompile.report.sensitivity import SOURCES
 from kcompile.units import format_engineering
 from kcompile.verify.transistors import Confirmation
 
@@ -39,6 +41,8 @@ def record(found: Gathered, command: Sequence[str]) -> dict[str, Any]:
     if answers is not None:
         content["answers"] = {"figure": answers.figure, "laws": answers.law_figure, "transistors": answers.transistor_figure,
                               "samples": len(answers.targets), **_decisions(answers)}
+    if found.lot is not None:
+        content["mismatch"] = found.lot.record()
     return content
 
 
@@ -52,7 +56,7 @@ def _decisions(answers: Answers) -> dict[str, Any]:
 
 
 def format_page(found: Gathered, command: Sequence[str], pictures: Mapping[str, str]) -> str:
-    """HTML of a report; pictures: SVG texts, `errors`, `waveforms`, by name."""
+    """HTML of a report; pictures: SVG texts, `errors`, `waveforms`, `specimens`, by name."""
     one = found.confirmation
     condition = (f"Corner {one.corner} at {one.temperature:g} C, {len(one.laws)} starting points, "
                  f"{format_engineering(one.until, 's')} each")
@@ -75,6 +79,10 @@ def _tiles(found: Gathered) -> list[tuple[str, str, str]]:
             said = _decisions(answers)
             tiles.append(("decided alike", f"{said['alike']} of {len(answers.targets)}",
                           f"{said['clear_alike']} of {said['clear']} clear ones"))
+    if found.lot is not None:
+        said = found.lot.record()
+        low, high = (100 * one for one in said["interval"])
+        tiles.append(("yield", f"{100 * said['yield']:.1f} %", f"{low:.1f} to {high:.1f} % with 95 % confidence"))
     tiles += [("error of waveforms", f"{100 * float(np.median(error)):.2g} %",
                f"median; 95 % below {100 * float(np.quantile(error, 0.95)):.2g} %, worst {100 * float(error.max()):.2g} %"),
               ("power", format_engineering(watts, "W", 3), "from the supply, cells and bias lines"),
@@ -107,10 +115,35 @@ def _sections(found: Gathered, pictures: Mapping[str, str]) -> list[Section]:
         head = ("corner", "temperature", "median", "95 %", "worst", "power")
         sections.append(Section("Corners", "Laws with the constants of each corner and temperature, against transistors there.",
                                 "", head, list(map(_corner, found.corners))))
+    if found.lot is not None:
+        sections += _mismatch(found.lot, pictures.get("specimens", ""))
     cells = [[name, f"{count:,}", f"{units:,}"] for name, (count, units) in inventory.cells.items()]
     return [*sections, Section("Cells", "Strengths have " + ", ".join(f"{bits:.1f} bits ({name})" for name, bits in
                                                                    inventory.bits.items()) + ".", "",
                                ("cell", "devices", "units"), cells)]
+
+
+def _mismatch(lot: LotStudy, picture: str) -> list[Section]:
+    said, one = lot.record(), lot.sensitivity
+    mean, equal, limit, expected = (_figure(lot.figure, value) for value in (said["mean"], lot.nominal, lot.limit, one.expected))
+    figure, bound = lot.figure.replace("_", " "), "at least" if lot.figure == "accuracy" else "at most"
+    squares = np.square(one.sources)
+    sources = [[name, format_engineering(float(volts), "V", 3), f"{100 * square / max(squares.sum(), 1e-30):.1f} %"]
+               for name, volts, square in zip(SOURCES, one.sources, squares, strict=True)]
+    cells = [[one.names[k], f"{one.areas[k]:,.1f} um2", f"{100 * one.shares[k]:.1f} %", _gain(lot.figure, one.gains[k])]
+             for k in lot.best]
+    return [
+        Section("Mismatch", f"{len(lot.figures):,} specimens on laws, {lot.samples} samples each: {figure} {mean} on average, +- "
+                f"{_figure(lot.figure, said['deviation'])}, and {equal} with equal cells. {lot.good:,} specimens have {bound} "
+                f"{limit}. Outputs spread by {format_engineering(lot.spread, 'V', 3)}; to first order, sources alone by these:",
+                picture, ("source", "spread", "of the variance"), sources),
+        Section("Area", f"To first order ({figure} {expected} on average): what each cell's mismatch is of the variance that "
+                "decides, and what the figure gains where the area of this cell alone is doubled.", "",
+                ("cell", "gates", "of the variance", "gain"), cells)]
+
+
+def _gain(figure: str, value: float) -> str:
+    return f"{100 * value:.3f} points" if figure == "accuracy" else f"{value:.3g}"
 
 
 def _corner(one: Confirmation) -> list[str]:

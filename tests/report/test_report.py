@@ -90,12 +90,17 @@ def test_a_browser_opens_the_page_without_a_network(tmp_path: Path) -> None:
     np.savez(tmp_path / "blobs.npz", x=x, y=y)
     (tmp_path / "r.toml").write_text('standardize = true\ninput_scale = 0.1\ninput_limit = 0.25\nscale = 20\n')
     done = CliRunner().invoke(cli, ["report", str(tmp_path / "net.kc"), "--data", str(tmp_path / "blobs.npz"), "--recipe",
-                                    str(tmp_path / "r.toml"), "--samples", "2", "-o", str(tmp_path / "out")])
+                                    str(tmp_path / "r.toml"), "--samples", "2", "--monte-carlo", "20",
+                                    "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     page = (tmp_path / "out" / "Net.report.html").read_text()
     assert not re.search(r"(?:src|href)=[\"']https?:", page), "the page asks for nothing outside"
     data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
     assert data == json.loads((tmp_path / "out" / "Net.report.json").read_text())
+    assert data["mismatch"]["specimens"] == 20 and data["mismatch"]["samples"] == 24
+    assert {one["name"] for one in data["mismatch"]["cells"]} == {"bias lines", *(
+        f"run.{bank}[{k}]" for bank in ("plus", "minus", "leak") for k in range(2))}
+    assert page.count("<svg") == 3
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed")
