@@ -72,7 +72,8 @@ def _together() -> Iterator[Row]:
 
 
 def _trained(example: Example) -> Row:
-    what, wanted = f"{example.program.name} on {Path(example.data).stem}", WANTED.get(example.name)
+    drawn = " with mismatch drawn" * bool(read_recipe(example.recipe).mismatch)
+    what, wanted = f"{example.program.name} on {Path(example.data).stem}{drawn}", WANTED.get(example.name)
     if not example.available:
         return Row(what, "", "not measured: no data")
     fits = [kc.train(example.program, example.data, example.recipe, seed=seed) for seed in range(SEEDS)]

@@ -107,3 +107,10 @@ def test_two_moons_are_told_apart() -> None:
 def test_a_recipe_finds_the_irises() -> None:
     fit = kc.train(FOLDER / "iris.kc", "iris", FOLDER / "iris.toml", epochs=15)
     assert fit.report is not None and fit.report.trained.parts["train"][1] >= 0.94
+
+
+def test_training_on_specimens_gains_back_half_of_what_mismatch_costs() -> None:
+    from benchmarks.silicon import recovered
+
+    equal, plain, trained = one_thread(lambda: recovered(points=200, specimens=100))
+    assert trained.mean() - plain.mean() >= 0.5 * (equal - plain.mean()) > 0.005
