@@ -50,7 +50,7 @@ rivals: $(READY)
 	$(BIN)/pip install --quiet $(RIVALS)
 
 pdk: $(READY)                     ## the transistor models of the processes, into the user's cache
-	$(BIN)/kcompile pdk install sky130 gf180mcu ihp-sg13g2
+	$(BIN)/kcompile pdk install sky130 gf180mcu ihp_sg13g2
 
 ngspice:
 	@sh .ci/install-ngspice

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 from kcompile.diagnostics import CompileError, Diagnostic, UsageError, accepted, nearest, printable
-from kcompile.pdk.schema import Malformed, Pdk, read_pdk
+from kcompile.pdk.schema import NAME, Malformed, Pdk, read_pdk
 from kcompile.resources import data_folder
 
 
@@ -23,7 +23,10 @@ def load_pdk(name: str) -> Pdk:
     shown = f"pdk_models/{name}/pdk.toml"
     try:
         with path.open("rb") as file:
-            return read_pdk(tomllib.load(file))
+            pdk = read_pdk(tomllib.load(file))
+        if pdk.name != name or NAME.fullmatch(name) is None:
+            raise Malformed("`name` is a name that programs can write, and that of its folder")
+        return pdk
     except Malformed as error:
         hint = nearest(error.key, error.known) or (accepted(error.known) if error.known else "")
         raise CompileError(Diagnostic("KC0512", f"{shown}: {printable(str(error))}", hint=hint)) from None

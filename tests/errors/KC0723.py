@@ -14,5 +14,5 @@ def case(tmp_path: Path) -> list[Diagnostic]:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path))
         patch.setenv("PIP_NO_INDEX", "1")
         with pytest.raises(kc.ToolMissing) as caught:
-            install("ihp-sg13g2")
+            install("ihp_sg13g2")
     return list(caught.value.diagnostics)

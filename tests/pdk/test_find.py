@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import kcompile as kc
 from kcompile.cli import cli
-from kcompile.pdk import find
+from kcompile.diagnostics import CompileError, UsageError
+from kcompile.pdk import find, load
 from kcompile.pdk.find import find_library
 from kcompile.pdk.load import known_pdks, load_pdk
+from kcompile.resources import data_folder
 
 TREE = "libs.tech/combined/continuous"
 
@@ -82,3 +85,23 @@ def test_the_command_line_lists_finds_and_examines(home: Path) -> None:
     examined = run.invoke(cli, ["pdk", "doctor"])
     assert examined.exit_code == 1 and "have no device `sky130_fd_pr__" in examined.output
     assert "gf180mcu: not here; `kcompile pdk install gf180mcu`" in examined.output
+
+
+def test_a_name_that_programs_cannot_write_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_pdk("ihp-sg13g2")
+    assert caught.value.diagnostics[0].hint == "did you mean `ihp_sg13g2`?"
+    text = (data_folder("pdk_models") / "generic" / "pdk.toml").read_text()
+    monkeypatch.setattr(load, "data_folder", lambda _: tmp_path)
+    for name, said in (("my-own", "my-own"), ("mine", "other")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pdk.toml").write_text(text.replace('"generic"', f'"{said}"'))
+        with pytest.raises(CompileError) as refused:
+            load_pdk(name)
+        assert "`name` is a name that programs can write" in refused.value.diagnostics[0].message
+
+
+def test_a_program_names_every_process() -> None:
+    for name in known_pdks():
+        text = f"use std.passive: Capacitor; circuit P {{ pdk {name}; node x; Capacitor(x, gnd); }}"
+        assert kc.compile(kc.Source("p.kc", text)).pdk == name
