@@ -32,19 +32,17 @@ class Reader:
         if depth > MAX_DEPTH:
             raise broken(path, f"includes are nested deeper than {MAX_DEPTH} files")
         inside, found, held = not section, not section, ""
-        for line in [*self._text(path).splitlines(), ""]:
+        for line in self.text(path).splitlines():
             word = line.strip()
             if word.startswith("+"):
                 held += f"\n{word}" if held else ""
                 continue
-            if word.startswith(("*", "$", ";")) or (not word and line):
-                continue  # comments may stand between a card and its continuation
+            if not word or word.startswith(("*", "$", ";")):
+                continue  # comments and blank lines may stand between a card and its continuation
             if held:
                 yield held
                 held = ""
             lower = word.lower()
-            if not word:
-                continue
             if begins := _SECTION.match(word):
                 inside = begins[1].strip("'\"").lower() == section.lower()
                 found |= inside
@@ -59,10 +57,13 @@ class Reader:
                 yield from self.cards(path.parent / (include[1] or include[2] or include[3]), "", depth + 1)
             else:
                 held = word
+        if held:
+            yield held
         if not found:
             raise broken(path, f"it has no section `{printable(section, 60)}`")
 
-    def _text(self, path: Path) -> str:
+    def text(self, path: Path) -> str:
+        """Text of a file, read once; raises `CompileError` KC0720."""
         if path not in self.texts:
             try:
                 if path.stat().st_size > MAX_BYTES:

@@ -26,7 +26,8 @@ LIBRARY = """* a library
 """
 MODELS = """.subckt nfet d g s b
 + w=1
-* a comment between a card and its continuation
+* a comment between a card and its continuation, and a blank line
+
   + l=2
 Xinner d g s b core w={w}
 .ends nfet
@@ -82,7 +83,7 @@ def test_the_cache_follows_the_library(tmp_path: Path, monkeypatch: pytest.Monke
     write(tmp_path, main_lib=LIBRARY, models_spice=MODELS)
     first = trim(installation(tmp_path), "tt", ["nfet"])
     read = []
-    monkeypatch.setattr(Reader, "_text", lambda self, path: read.append(path) or path.read_text())
+    monkeypatch.setattr(Reader, "text", lambda self, path: read.append(path) or path.read_text())
     assert trim(installation(tmp_path), "tt", ["nfet"]) == first and not read
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
