@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ from kcompile.pdk.find import Installation
 from kcompile.pdk.load import load_pdk
 from kcompile.pdk.schema import Signals
 from kcompile.pdk.trim import Models, trim
+from kcompile.render import render
 from kcompile.units import VOLTAGE
+from kcompile.verify.deck import Deck
 
 GMIN = "1e-15"
 """Siemens that ngspice adds at every junction; its default of 1e-12 is a thousandth of a unit current over the range."""
@@ -49,9 +51,13 @@ class Bench:
         """Models of the transistors of the cell and of the bias lines in a corner."""
         return trim(self.found, corner, self.cell.transistors | self.bias.transistors)
 
-    def files(self, corner: str) -> dict[str, str]:
-        """Files that a deck includes, by name."""
-        return {"models.lib": self.models(corner).text, "bias.spice": self.bias.netlist, "cell.spice": self.cell.netlist}
+    def deck(self, template: str, condition: Condition, units: tuple[int, int], values: Mapping[str, Any]) -> Deck:
+        """A deck for a strength and a threshold of the cell in a condition, of a template of `cells/` and what only that one
+        reads."""
+        models = self.models(condition.corner)
+        files = {"models.lib": models.text, "bias.spice": self.bias.netlist, "cell.spice": self.cell.netlist}
+        main = render(f"cells/{template}.cir.j2", {**self._view(condition, *units), "files": list(files), **values})
+        return Deck("main.cir", {"main.cir": main, **files}, models.modules)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -65,7 +71,7 @@ class Bench:
         currents = self.cell.currents
         return self.signals.unit_current if currents is None or currents.full_scale is None else currents.full_scale
 
-    def view(self, condition: Condition, strength: int, threshold: int = 0) -> dict[str, Any]:
+    def _view(self, condition: Condition, strength: int, threshold: int) -> dict[str, Any]:
         """What the templates of all measurements read."""
         signals, cell = self.signals, self.cell
         name = cell.subcircuits[int(cell.form(np.array(strength), np.array(threshold)))]

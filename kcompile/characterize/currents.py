@@ -8,8 +8,6 @@ import numpy as np
 
 from kcompile.characterize.conditions import Bench, Condition
 from kcompile.lower.columns import number
-from kcompile.render import render
-from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
 
 
@@ -36,12 +34,10 @@ def measure_currents(bench: Bench, condition: Condition, units: tuple[int, int])
     signals, cell = bench.signals, bench.cell
     assert cell.currents is not None
     low, high = bench.range
-    files = bench.files(condition.corner)
-    main = render("cells/currents.cir.j2", {
-        **bench.view(condition, *units), "title": f"currents of {cell.name}, {condition}", "files": list(files),
-        "low": number(low), "high": number(high), "step": number(cell.currents.step)})
-    run = run_ngspice(Deck("main.cir", {"main.cir": main, **files}), until=high,
-                      expected=["v(s)", "v(d)", "i(vs)", "i(vd)", "i(vdd)"])
+    deck = bench.deck("currents", condition, units, {
+        "title": f"currents of {cell.name}, {condition}", "low": number(low), "high": number(high),
+        "step": number(cell.currents.step)})
+    run = run_ngspice(deck, until=high, expected=["v(s)", "v(d)", "i(vs)", "i(vd)", "i(vdd)"])
     s, d, into, out, supply = run.raw.columns(("v(s)", "v(d)", "i(vs)", "i(vd)", "i(vdd)")).T
     full = abs(units[0]) * bench.full_scale
     return CurrentMap(units, s - signals.common_mode, d - signals.common_mode, -into / full, out / full, -supply)

@@ -9,8 +9,6 @@ import numpy as np
 
 from kcompile.characterize.conditions import Bench, Condition
 from kcompile.lower.columns import number
-from kcompile.render import render
-from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
 
 FREQUENCY = 1e6
@@ -35,12 +33,10 @@ def measure_load(bench: Bench, condition: Condition, strength: int, threshold: i
     own, mutual = [], []
     for s, d in ((middle, middle), *itertools.product(ends, ends)):
         for driven in ((1, 0), (0, 1)):
-            files = bench.files(condition.corner)
-            main = render("cells/admittance.cir.j2", {
-                **bench.view(condition, strength, threshold), "title": f"load of {cell.name}, {condition}", "files": list(files),
-                "s": number(s), "d": number(d), "driven": driven,
+            deck = bench.deck("admittance", condition, (strength, threshold), {
+                "title": f"load of {cell.name}, {condition}", "s": number(s), "d": number(d), "driven": driven,
                 "frequency": number(FREQUENCY)})
-            run = run_ngspice(Deck("main.cir", {"main.cir": main, **files}), until=FREQUENCY, expected=["i(vs)", "i(vd)"])
+            run = run_ngspice(deck, until=FREQUENCY, expected=["i(vs)", "i(vd)"])
             farads = -run.raw.columns(("i(vs)", "i(vd)"))[0].imag / (2 * np.pi * FREQUENCY) / abs(strength)
             own.append(farads[0 if driven[0] else 1])
             mutual.append(farads[1 if driven[0] else 0])

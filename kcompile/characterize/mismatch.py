@@ -16,8 +16,6 @@ from kcompile.characterize.conditions import Bench, Condition
 from kcompile.characterize.constants import law_of, named_units
 from kcompile.lower.columns import number
 from kcompile.pdk.fit import Mismatch
-from kcompile.render import render
-from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
 
 COPIES = 40
@@ -56,13 +54,12 @@ def measure_mismatch(bench: Bench, condition: Condition, watch: Callable[[str], 
 def draw_cells(bench: Bench, condition: Condition, strength: int, seed: int) -> Draws:
     """Copies of a cell in one deck. Raises `ToolMissing`, `SimulatorFailed`."""
     signals, cell = bench.signals, bench.cell
-    view, (low, high) = bench.view(condition, strength), bench.range
-    files = bench.files(condition.corner)
-    main = render("cells/mismatch.cir.j2", {
-        **view, "title": f"mismatch of {cell.name}, {condition}", "files": list(files), "lines": view["pins"][2:],
-        "copies": COPIES, "low": number(low), "high": number(high), "step": number(STEP), "seed": seed})
+    low, high = bench.range
+    deck = bench.deck("mismatch", condition, (strength, 0), {
+        "title": f"mismatch of {cell.name}, {condition}", "copies": COPIES, "low": number(low), "high": number(high),
+        "step": number(STEP), "seed": seed})
     vectors = [f"i({end}_{k})" for k in range(COPIES) for end in ("vs", "vd")]
-    run = run_ngspice(Deck("main.cir", {"main.cir": main, **files}), until=high, expected=vectors)
+    run = run_ngspice(deck, until=high, expected=vectors)
     amperes = run.raw.columns(tuple(vectors)).reshape(-1, COPIES, 2) / (abs(strength) * signals.unit_current)
     return _taken_apart(bench, strength, run.raw.time - signals.common_mode, amperes[:, :, 0].T, -amperes[:, :, 1].T)
 

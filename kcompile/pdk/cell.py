@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kcompile.ir.expr import Law
 
 _SUBCKT = re.compile(r"^\.subckt ([a-z0-9_]+)((?: [a-z0-9_]+)*)(?: params:.*)?$", re.MULTILINE)
-_MODEL = re.compile(r"^x.* (\w+__\w+) ", re.MULTILINE)
+_MODEL = re.compile(r"^x[^=\n]* (\w+) \w+=", re.MULTILINE)
 
 
 @dataclass(frozen=True)

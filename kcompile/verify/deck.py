@@ -16,21 +16,23 @@ from pathlib import Path
 from kcompile.diagnostics import Diagnostic, SimulatorFailed, printable
 from kcompile.lower.base import Artifact
 from kcompile.verify import cards_models, cards_spice, cards_vacask, cards_veriloga
-from kcompile.verify.cards import FILE, Refused
+from kcompile.verify.cards import FILE, Refused, compiled_name, without_loads
 
 
 @dataclass(frozen=True)
 class Deck:
-    """Files of a simulation, by plain name; `main` is the one that is run."""
+    """Files of a simulation, by plain name; `main` is the one that is run. modules: Verilog-A files of a foundry, which its
+    models load compiled."""
 
     main: str
     files: Mapping[str, str]
+    modules: tuple[Path, ...] = ()
 
 
-def deck_of(name: str, artifacts: Sequence[Artifact]) -> Deck:
-    """Deck of a lowering: its test bench and its netlist."""
+def deck_of(name: str, artifacts: Sequence[Artifact], modules: tuple[Path, ...] = ()) -> Deck:
+    """Deck of a lowering: its test bench and its netlist, and modules of a foundry."""
     main = next(a.name for a in artifacts if a.name.startswith(f"{name}_tb."))
-    return Deck(main, {a.name: a.text for a in artifacts if not a.name.endswith(".json")})
+    return Deck(main, {a.name: a.text for a in artifacts if not a.name.endswith(".json")}, modules)
 
 
 _LANGUAGES = {".cir": cards_spice.check, ".spice": cards_spice.check, ".va": cards_veriloga.check, ".sim": cards_vacask.check,
@@ -46,7 +48,8 @@ def audit(deck: Deck) -> None:
         check = _LANGUAGES.get(Path(name).suffix)
         if check is None:
             raise _refused(name, Refused(1, name, "is in no language that the compiler writes for simulators"))
-        refused = next(iter(check(name, text, deck.main, deck.files)), None)
+        plain = without_loads(text, [compiled_name(module.name) for module in deck.modules])
+        refused = next(iter(check(name, plain, deck.main, deck.files)), None)
         if refused is not None:
             raise _refused(name, refused)
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kcompile.diagnostics import Diagnostic, ToolMissing
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
 from kcompile.lower.frame import Netlist
 from kcompile.lower.spice import build_netlist
+from kcompile.verify.compile_osdi import place_modules
 from kcompile.verify.deck import Deck, written
 from kcompile.verify.judge import Places, Run, judge
 from kcompile.verify.process import MEMORY, OUTPUT, TIMEOUT, run_limited
@@ -44,6 +46,15 @@ def probe_ngspice() -> Features:
                     "klu" in text.lower())
 
 
+def require_osdi() -> Features:
+    """Features of an ngspice that loads compiled modules; raises `ToolMissing` KC0701, KC0715."""
+    features = probe_ngspice()
+    if not features.osdi:
+        raise ToolMissing(Diagnostic("KC0715", f"ngspice {features.version} at {features.path} was built without OSDI",
+                                     hint=NGSPICE.install))
+    return features
+
+
 def run_ngspice(deck: Deck, *, expected: Sequence[str], until: float, timeout: float = TIMEOUT, memory: int = MEMORY,
                 output: int = OUTPUT, places: Places | None = None) -> Run:
     """Waveforms of a deck; `expected` vectors in lower case must be there up to `until` seconds, all finite.
@@ -51,7 +62,10 @@ def run_ngspice(deck: Deck, *, expected: Sequence[str], until: float, timeout: f
     timeout in seconds, memory and output in bytes. `places` says the source line of a netlist name. Raises `ToolMissing`,
     or `SimulatorFailed` of kind crash, timeout, memory, disk, diverged, partial, nonfinite, or deck.
     """
+    if deck.modules:
+        require_osdi()
     with written(deck) as folder:
+        place_modules(deck, folder)
         finished = run_limited([NGSPICE.find(), "-n", "-b", "-r", "out.raw", deck.main], folder, timeout=timeout,
                                memory=memory, output=output)
         return judge(finished, Path(folder, "out.raw"), read_raw, expected, until, places)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from kcompile.diagnostics import Diagnostic, ToolMissing
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
 from kcompile.lower.frame import Netlist
@@ -15,7 +14,7 @@ from kcompile.verify.deck import Deck, written
 from kcompile.verify.judge import Run, judge
 from kcompile.verify.process import run_limited
 from kcompile.verify.rawfile import read_raw
-from kcompile.verify.run_ngspice import NGSPICE, probe_ngspice
+from kcompile.verify.run_ngspice import NGSPICE, require_osdi
 
 
 class OsdiSimulator:
@@ -26,11 +25,7 @@ class OsdiSimulator:
     def version(self) -> str:
         """`ngspice 46 with OSDI`; raises `ToolMissing` KC0701, KC0712, KC0715, KC0716."""
         require_openvaf()
-        features = probe_ngspice()
-        if not features.osdi:
-            raise ToolMissing(Diagnostic("KC0715", f"ngspice {features.version} at {features.path} was built without OSDI",
-                                         hint=NGSPICE.install))
-        return f"ngspice {features.version} with OSDI"
+        return f"ngspice {require_osdi().version} with OSDI"
 
     def lower(self, circuit: Circuit, options: BenchOptions) -> Netlist:
         return build_modules(circuit, replace(options, dialect="ngspice"))

@@ -13,6 +13,7 @@ from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
 from kcompile.lower.transistors import MISMATCH, build_transistors
+from kcompile.pdk.find import find_library
 from kcompile.pdk.load import load_pdk
 from kcompile.pdk.placement import at_condition
 from kcompile.sim.integrate import simulate
@@ -122,7 +123,8 @@ def run_transistors(circuit: Circuit, options: BenchOptions, times: np.ndarray,
     vectors = [netlist.nodes[node - 1].lower() for node in seen]
     clocks = netlist.clocks
     until = options.until if clocks is None else clocks.end
-    run = run_ngspice(deck_of(circuit.name, netlist.artifacts), expected=[*vectors, "i(vdd)"], until=until,
+    modules = find_library(circuit.pdk or "").modules
+    run = run_ngspice(deck_of(circuit.name, netlist.artifacts, modules), expected=[*vectors, "i(vdd)"], until=until,
                       places=netlist.names.place)
     own = np.minimum(run.raw.time, until)
     at = times if clocks is None else clocks.chip_times(times)

