@@ -57,7 +57,7 @@ def draw_transistors(circuit: Circuit, inputs: np.ndarray, seeds: Sequence[int],
     ends = []
     for done, seed in enumerate(seeds, start=1):
         options = BenchOptions(until=until, max_step=until / STEPS, rtol=RTOL, corner=corner, temperature=temperature, seed=seed)
-        ends.append([run_transistors(circuit.with_initial(one), options, np.array([until]), circuit.outputs.tolist())[0][0]
+        ends.append([run_transistors(circuit.with_initial(one), options, np.array([until]), circuit.outputs.tolist()).volts[0]
                      for one in inputs])
         if watch is not None:
             watch(done, len(seeds))

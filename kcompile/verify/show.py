@@ -44,6 +44,7 @@ def _confirmation(report: Confirmation) -> str:
     lines += [f"{count} starting point{'s' * (count > 1)}; half of the steps change {report.step_error / report.swing:.1e}; "
               f"{format_engineering(watts, 'W', 3)} from the supply, {format_engineering(watts * report.until, 'J', 3)} in "
               f"{format_engineering(report.until, 's')}"]
+    lines += [f"starting point {sample + 1}, {text}" for sample, tries in report.retries.items() for text in tries]
     return "\n".join([*lines, _verdict(report.passed, float(error.max(initial=0.0)), report.tolerance)])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from kcompile.pdk.find import find_library
 from kcompile.pdk.load import load_pdk
 from kcompile.pdk.placement import at_condition
 from kcompile.sim.integrate import simulate
-from kcompile.verify.deck import deck_of
+from kcompile.verify.deck import Deck, deck_of
+from kcompile.verify.retry import run_retried
 from kcompile.verify.run_ngspice import probe_ngspice, run_ngspice
 
 TRANSISTORS = "transistors"
@@ -36,7 +37,7 @@ class Confirmation:
 
     laws, transistors: float64[samples, POINTS, nodes], volts against the common mode of all nodes that have an equation; power:
     watts from the supply, float64[samples], the mean over time; step_error: volts, largest change of the first sample with the
-    steps halved; tolerance: error up to which it passes.
+    steps halved; tolerance: error up to which it passes; retries: what was tried for samples that found no solution at once.
     """
 
     circuit: str
@@ -52,6 +53,7 @@ class Confirmation:
     step_error: float
     seconds: float
     tolerance: float
+    retries: Mapping[int, tuple[str, ...]]
 
     @property
     def passed(self) -> bool:
@@ -76,6 +78,7 @@ class Confirmation:
                 "temperature": self.temperature, "samples": len(self.laws), "swing": self.swing, "tolerance": self.tolerance,
                 "passed": self.passed, "worst": float(error.max()), "step_error": self.step_error / self.swing,
                 "power": float(self.power.mean()), "energy": float(self.power.mean()) * self.until,
+                "retries": {str(sample): list(tries) for sample, tries in self.retries.items()},
                 "errors": {name: {key: float(values[k]) for key, values in found.items()} for k, name in enumerate(self.names)}}
 
 
@@ -97,38 +100,55 @@ def confirm(circuit: Circuit, inputs: Sequence[np.ndarray] | None = None, *, cor
     seen = circuit.free.tolist()
     laws_there = at_condition(circuit, corner.removesuffix(MISMATCH), temperature)
     times = np.linspace(0.0, until, POINTS)
-    laws, theirs, power, seconds, step_error = [], [], [], 0.0, 0.0
+    laws, theirs, step_error, retries = [], [], 0.0, {}
     for k, one in enumerate(samples):
-        volts, watts, spent = run_transistors(one, options, times, seen)
+        found = run_transistors(one, options, times, seen)
         native = simulate(replace(laws_there, nodes=one.nodes), until=until, times=times, rtol=1e-8)
         laws.append(native.values[:, [node - 1 for node in seen]])
-        theirs.append(volts)
-        power.append(watts)
-        seconds += spent
+        theirs.append(found)
+        tries = found.tries
         if k == 0:
-            finer = run_transistors(one, replace(options, max_step=until / STEPS / 2), times, seen)[0]
-            step_error = float(np.abs(finer - volts).max(initial=0.0))
+            finer = run_transistors(one, replace(options, max_step=until / STEPS / 2), times, seen)
+            step_error = float(np.abs(finer.volts - found.volts).max(initial=0.0))
+            tries += tuple(f"half of the steps, {text}" for text in finer.tries)
+        if tries:
+            retries[k] = tries
         if watch is not None:
             watch(k + 1, len(samples))
     return Confirmation(circuit.name, circuit.pdk or "", tool, corner, temperature, tuple(circuit.nodes.names[n] for n in seen),
-                        until, np.array(laws), np.array(theirs), np.array(power), step_error, seconds, tolerance)
+                        until, np.array(laws), np.array([one.volts for one in theirs]), np.array([one.watts for one in theirs]),
+                        step_error, sum(one.seconds for one in theirs), tolerance, retries)
 
 
-def run_transistors(circuit: Circuit, options: BenchOptions, times: np.ndarray,
-                    seen: list[int]) -> tuple[np.ndarray, float, float]:
-    """(volts [times, seen], mean watts from the supply, wall seconds) of one starting point."""
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One starting point on transistors: volts float64[times, seen], mean watts from the supply, wall seconds of the run, and
+    what was tried where it did not succeed at once."""
+
+    volts: np.ndarray
+    watts: float
+    seconds: float
+    tries: tuple[str, ...]
+
+
+def run_transistors(circuit: Circuit, options: BenchOptions, times: np.ndarray, seen: list[int]) -> Trace:
+    """Trace of a circuit from its starting voltages; `options` have an end and a largest step."""
     netlist = build_transistors(circuit, options)
-    signals = load_pdk(circuit.pdk or "").signals
-    assert signals is not None and options.until is not None
-    vectors = [netlist.nodes[node - 1].lower() for node in seen]
-    clocks = netlist.clocks
+    signals, step, clocks = load_pdk(circuit.pdk or "").signals, options.max_step, netlist.clocks
     until = options.until if clocks is None else clocks.end
+    assert signals is not None and until is not None and step is not None
+    vectors = [netlist.nodes[node - 1].lower() for node in seen]
     modules = find_library(circuit.pdk or "").modules
-    run = run_ngspice(deck_of(circuit.name, netlist.artifacts, modules), expected=[*vectors, "i(vdd)"], until=until,
-                      places=netlist.names.place)
+
+    def deck(cut: int) -> Deck:
+        made = netlist if cut == 1 else build_transistors(circuit, replace(options, max_step=step / cut))
+        return deck_of(circuit.name, made.artifacts, modules)
+
+    run, tries = run_retried(deck, lambda made: run_ngspice(made, expected=[*vectors, "i(vdd)"], until=until,
+                                                            places=netlist.names.place))
     own = np.minimum(run.raw.time, until)
     at = times if clocks is None else clocks.chip_times(times)
     columns = run.raw.columns((*vectors, "i(vdd)"))
     volts = np.stack([np.interp(at, own, column) for column in columns[:, :-1].T], axis=1) - netlist.common
     amperes = -trapezoid(columns[:, -1], own) / (own[-1] - own[0])
-    return volts, float(signals.supply * amperes), run.seconds
+    return Trace(volts, float(signals.supply * amperes), run.seconds, tries)
