@@ -313,7 +313,11 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
     names, tolerance = (against or "ngspice").split(","), DEFAULT_TOLERANCE if tolerance is None else tolerance
     if len(set(names)) < len(names):
         raise UsageError(Diagnostic("KC0509", f"`{against}` names a simulator twice", hint="two runs of one are no agreement"))
-    simulators = [pick("kcompile.verify", "SIMULATOR", name) for name in names]
+    for name in (TRANSISTORS, KLAYOUT):
+        if name in names:
+            raise UsageError(Diagnostic("KC0509", f"`{name}` is compared alone, not with other simulators",
+                                        hint=f"--against {name}"))
+    simulators = [pick("kcompile.verify", "SIMULATOR", name, (TRANSISTORS, KLAYOUT)) for name in names]
     rtol = REFERENCE_RTOL if rtol is None else rtol
     if len(simulators) == 1:
         return compare(circuit, simulators[0], until=until, tolerance=tolerance, rtol=rtol)

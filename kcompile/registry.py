@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 from typing import Any
 
 from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest
@@ -21,10 +22,11 @@ def find(package: str, attribute: str) -> dict[str, Any]:
     return found
 
 
-def pick(package: str, attribute: str, name: str) -> Any:
-    """One object by its name; raises `UsageError` KC0509 naming what there is."""
+def pick(package: str, attribute: str, name: str, others: Iterable[str] = ()) -> Any:
+    """One object by its name; raises `UsageError` KC0509 naming what there is, and others that its user takes as well."""
     known = find(package, attribute)
     if name not in known:
+        names = [*known, *others]
         raise UsageError(Diagnostic("KC0509", f"there is no {attribute.lower()} `{name}`",
-                                    hint=nearest(name, known) or accepted(known)))
+                                    hint=nearest(name, names) or accepted(names)))
     return known[name]

@@ -166,7 +166,10 @@ def test_compile_with_check(kcompile_run: Run) -> None:
 
 
 def test_what_verify_refuses(kcompile_run: Run) -> None:
-    refused(kcompile_run("verify", "net.kc", "--against", "xyce"), 2, "KC0509", "ngspice, osdi, pyspice, vacask")
+    refused(kcompile_run("verify", "net.kc", "--against", "xyce"), 2, "KC0509",
+            "accepted: klayout, ngspice, osdi, pyspice, transistors, vacask")
+    refused(kcompile_run("verify", "net.kc", "--against", "transistor"), 2, "KC0509", "did you mean `transistors`?")
+    refused(kcompile_run("verify", "net.kc", "--against", "ngspice,klayout"), 2, "KC0509", "`klayout` is compared alone")
     refused(kcompile_run("verify", "net.kc", "--against", "ngspice,ngspice"), 2, "KC0509", "twice")
     for tolerance in ("0", "-1", "nan", "x"):
         refused(kcompile_run("verify", "net.kc", "--tolerance", tolerance), 2, "tolerance")
