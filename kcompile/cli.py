@@ -124,7 +124,8 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, che
     else:
         options = {"target": target, "dialect": dialect or next(iter(chosen.dialects), None), "until": end or circuit.duration,
                    "rtol": request.rtol, "set": list(request.settings), "weights": request.weights, "input": request.inputs,
-                   "top": circuit.name, "passes": [run.record() for run in outcome.runs],
+                   "top": circuit.name, "include": list(request.include), "pdk": pdk, "corner": corner,
+                   "temperature": temperature, "passes": [run.record() for run in outcome.runs],
                    "verified": _summary(report) if report else None}
         files[f"{circuit.name}.manifest.json"] = manifest(kcompile.__version__, ["kcompile", *sys.argv[1:]],
                                                           sources, options, files, outcome.seed)

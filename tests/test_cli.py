@@ -52,6 +52,8 @@ def test_the_manifest_says_how_the_files_came_to_be(kcompile_run: Run, tmp_path:
     assert made["files"] == {name: sha256(Path(name).read_bytes()) for name in ("Uses.spice", "Uses_tb.cir", "Uses.map.json")}
     assert (made["options"]["until"], made["options"]["rtol"], made["kcompile"]) == (50e-9, 1e-5, kc.__version__)
     assert set(made["versions"]) >= {"python", "numpy", "scipy"}
+    assert {name: made["options"][name] for name in ("include", "pdk", "corner", "temperature")} == {
+        "include": [], "pdk": None, "corner": "tt", "temperature": 27.0}
 
 
 # ---- passes -----------------------------------------------------------------------------------------------------------

@@ -48,6 +48,14 @@ def net(text: str = NET) -> kc.Circuit:
     return kc.compile(kc.Source("net.kc", text), inputs=[0.1, -0.05])
 
 
+def abstract() -> str:
+    """The same program with laws of the library, whose units are those of the cell."""
+    text = NET.replace("use sky130.tanh_pair: TanhPair;", "use std.kirchhoff: ShiftTanh;").replace("pdk sky130;", "")
+    for strength in ("2", "-1", "1"):
+        text = text.replace(f"{{ k = {strength} }}", f"{{ i0 = {strength} * 100 nA, v0 = {1 / 13} V }}")
+    return text.replace("TanhPair", "ShiftTanh")
+
+
 def message(function, *arguments, **named) -> str:
     with pytest.raises(KcompileError) as caught:
         function(*arguments, **named)
@@ -145,11 +153,18 @@ def test_the_command_line_writes_transistors_and_checks_them(tmp_path: Path) -> 
     assert "passed" in done.output and "from the supply" in done.output
 
 
+def test_the_manifest_keeps_the_process_and_its_condition(tmp_path: Path) -> None:
+    (tmp_path / "net.kc").write_text(abstract())
+    words = ["--pdk", "sky130", "--corner", "ss", "--temperature", "85"]
+    done = CliRunner().invoke(cli, [str(tmp_path / "net.kc"), *words, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    options = json.loads((tmp_path / "out" / "Net.manifest.json").read_text())["options"]
+    assert (options["pdk"], options["corner"], options["temperature"]) == ("sky130", "ss", 85.0)
+    assert ".temp 85" in (tmp_path / "out" / "Net_tb.cir").read_text()
+
+
 def test_abstract_laws_become_cells(tmp_path: Path) -> None:
-    text = NET.replace("use sky130.tanh_pair: TanhPair;", "use std.kirchhoff: ShiftTanh;").replace("pdk sky130;", "")
-    for strength in ("2", "-1", "1"):
-        text = text.replace(f"{{ k = {strength} }}", f"{{ i0 = {strength} * 100 nA, v0 = {1 / 13} V }}")
-    text = text.replace("TanhPair", "ShiftTanh")
+    text = abstract()
     circuit = net(text)
     assert not has_cells(circuit)
     mapped = kc.compile(kc.Source("net.kc", text), inputs=[0.1, -0.05], passes="map-cells{pdk=sky130}")
