@@ -81,7 +81,8 @@ _temperature = click.option("--temperature", type=click.FloatRange(min=-273.15),
               help="What to write.")
 @click.option("--dialect", default="", metavar="NAME", help="Spelling of the netlist: ngspice, xyce; "
               "of veriloga: ngspice, vacask, spectre; of cpp: float64, float32.")
-@click.option("-o", "--out", "folder", metavar="DIR", help="Folder of the files.  [default: .; ir is printed]")
+@click.option("-o", "--out", "folder", metavar="DIR", help="Folder of the files.  [default: .; one file alone is printed]")
+@click.option("--depfile", metavar="FILE.d", help="Also write for make or ninja which files the outputs were made from.")
 @click.option("--check", "check_after", is_flag=True, help="Verify the netlist as well: spice in ngspice, veriloga in "
               "ngspice with OSDI and VACASK.")
 @_tolerance
@@ -92,15 +93,16 @@ _temperature = click.option("--temperature", type=click.FloatRange(min=-273.15),
 @click.option("--diff", is_flag=True, help="Print what each pass changed in the canonical text.")
 @click.option("--stop-after", metavar="PASS", help="Leave out the passes after this one.")
 @click.option("--time-passes", is_flag=True, help="Say how long each pass took.")
-def compile(request: Request, target: str, dialect: str, folder: str | None, check_after: bool, tolerance: float | None,
-            pdk: str | None, corner: str, temperature: float, print_after: tuple[str, ...], diff: bool, stop_after: str | None,
-            time_passes: bool) -> None:
+def compile(request: Request, target: str, dialect: str, folder: str | None, depfile: str | None, check_after: bool,
+            tolerance: float | None, pdk: str | None, corner: str, temperature: float, print_after: tuple[str, ...], diff: bool,
+            stop_after: str | None, time_passes: bool) -> None:
     """Compile a model; this is the command when none is named.
 
     Writes TOP.spice (a subcircuit), TOP_tb.cir (a test bench that runs it), TOP.map.json (netlist names to source) and
     TOP.manifest.json. `--target veriloga` writes TOP.va (a module for each law) as well; `--target ir` prints the canonical
     text. `kcompile passes` lists the passes.
     """
+    from kcompile.depfile import format_depfile
     from kcompile.files import manifest, write_files
     from kcompile.registry import pick
     from kcompile.trace import Trace
@@ -109,7 +111,7 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, che
     if pdk is not None:
         request = request.with_pass(f"map-cells{{pdk={pdk}}}")
     trace = Trace(print_after, diff, stop_after, time_passes)
-    outcome, sources = request.outcome(trace.checked(request))
+    outcome, origin = request.outcome(trace.checked(request))
     circuit = outcome.circuit
     timed = chosen.needs_end or (check_after and chosen.checked_by != "klayout")
     end = request.seconds(circuit if timed else None)
@@ -119,7 +121,7 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, che
     report = kcompile.verify(circuit, against=against, until=end, tolerance=tolerance, corner=corner,
                              temperature=temperature) if check_after else None
     files: dict[str, str | bytes] = {artifact.name: artifact.text for artifact in artifacts}
-    if folder is None and len(artifacts) == 1:
+    if folder is None and depfile is None and len(artifacts) == 1:
         click.echo(artifacts[0].text, nl=False)
     else:
         options = {"target": target, "dialect": dialect or next(iter(chosen.dialects), None), "until": end or circuit.duration,
@@ -128,10 +130,13 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, che
                    "temperature": temperature, "passes": [run.record() for run in outcome.runs],
                    "verified": _summary(report) if report else None}
         files[f"{circuit.name}.manifest.json"] = manifest(kcompile.__version__, ["kcompile", *sys.argv[1:]],
-                                                          sources, options, files, outcome.seed)
+                                                          origin.contents, options, files, outcome.seed)
+        outputs = [Path(folder or ".") / name for name in files]
+        if depfile is not None:  # first: outputs without it would look younger than all they depend on
+            write_files(Path(depfile).parent, {Path(depfile).name: format_depfile(outputs, origin.files)})
         write_files(Path(folder or "."), files)
-        for name in files:
-            click.echo(str(Path(folder or ".") / name), err=True)
+        for path in outputs:
+            click.echo(str(path), err=True)
     if report is not None:
         _show_report(report)
         sys.exit(0 if report.passed else 1)

@@ -60,7 +60,7 @@ def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | 
     given = read_overrides(changes) | {name: value for name, value in named.items() if value is not None}
     chosen = with_values(Recipe() if start is None else read_recipe(start), given)
     team = find_team(chosen.device)
-    outcome, sources = Request(model, None, None, settings, weights, top, None, include, passes, plugins).outcome()
+    outcome, origin = Request(model, None, None, settings, weights, top, None, include, passes, plugins).outcome()
     if team.rank:  # of the processes that torchrun started, one shows and writes
         with listening(Listener()) as watch:
             fit = kcompile.train(outcome.circuit, data, chosen, out=folder, resume=resume, watch=watch)
@@ -76,7 +76,7 @@ def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | 
     _write_curves(Path(folder), fit, fit.report)
     options = {"data": data, "set": list(settings), "weights": weights, "top": outcome.circuit.name,
                "passes": [run.record() for run in outcome.runs]}
-    _write_manifest(Path(folder), fit, sources, options)
+    _write_manifest(Path(folder), fit, origin.contents, options)
     _show(fit, fit.report, model, Path(folder))
 
 

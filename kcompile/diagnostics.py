@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 MAX_REPORTED = 100
@@ -20,10 +21,11 @@ MAX_REPORTED = 100
 
 @dataclass(frozen=True)
 class Source:
-    """One text that spans point into: its display name and its characters."""
+    """One text that spans point into: its display name, its characters, and the file it was read from where there is one."""
 
     name: str
     text: str = field(repr=False)
+    path: Path | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def line_starts(self) -> list[int]:

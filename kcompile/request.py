@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from kcompile.diagnostics import Diagnostic, UsageError, printable
 from kcompile.units import TIME
 
 if TYPE_CHECKING:
+    from kcompile.diagnostics import Source
     from kcompile.ir.circuit import Circuit
     from kcompile.passes.pipeline import Outcome, Watch
 
@@ -33,6 +34,14 @@ _OPTIONS = (
     click.option("--passes", metavar="P1,P2{OPTION=V},..", default="", help="Passes over the circuit, in this order."),
     PLUGIN,
 )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a circuit was made from: the content of every file by its shown name, and where the user's own files lie."""
+
+    contents: dict[str, str | bytes]
+    files: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -61,8 +70,8 @@ class Request:
             click.echo(str(run), err=True)
         return outcome.circuit
 
-    def outcome(self, watch: Watch | None = None) -> tuple[Outcome, dict[str, str | bytes]]:
-        """What the passes gave, and the content of every file the circuit was made from by its shown name."""
+    def outcome(self, watch: Watch | None = None) -> tuple[Outcome, Origin]:
+        """What the passes gave, and the files that the circuit was made from."""
         from kcompile.driver import compile_with_sources, transform
         from kcompile.inputs import read_settings, read_voltages
 
@@ -72,7 +81,21 @@ class Request:
         inputs = self.inputs if Path(self.inputs or "").suffix in (".npy", ".csv") else None  # else the voltages themselves
         beside = [name for name in (self.weights, inputs, *self.plugins) if name is not None and Path(name).is_file()]
         contents = {**{one.name: one.text for one in sources}, **{name: Path(name).read_bytes() for name in beside}}
-        return transform(circuit, self.passes, plugins=self.plugins, watch=watch), contents
+        files = (*self._programs(sources), *map(Path, beside))
+        return transform(circuit, self.passes, plugins=self.plugins, watch=watch), Origin(contents, files)
+
+    def _programs(self, sources: Sequence[Source]) -> Iterator[Path]:
+        """Files of programs but those of kcompile itself, named from the folders that the call names."""
+        from kcompile.depfile import named_from
+        from kcompile.resources import std_folder
+        from kcompile.syntax.load import cells_folder
+
+        model = Path(self.model)
+        yield model
+        for source in sources[1:]:
+            path = source.path
+            if path is not None and not any(path.is_relative_to(own) for own in (std_folder().resolve(), cells_folder())):
+                yield named_from(path, (model.parent, Path(), *map(Path, self.include)))
 
     def seconds(self, circuit: Circuit | None = None) -> float | None:
         """Seconds of `--until`; raises `UsageError` KC0508 when a circuit is given that has no end of its own either."""

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "kcompile"
 ORDER = ["syntax", "imports", "ir", "pdk", "sim", "kernels", "passes", "train", "sweep", "lower", "verify", "characterize",
          "report"]
 """A folder may import from those before it, and from the base row."""
-BASE = {"diagnostics", "units", "resources", "registry", "inputs", "files", "render"}
+BASE = {"diagnostics", "units", "resources", "registry", "inputs", "files", "depfile", "render"}
 ABOVE = {"cli", "cli_import", "cli_pdk", "cli_report", "cli_train", "cli_sweep", "one_point", "request", "trace", "progress",
          "driver", "doctor", "plot", "crash", "__init__", "__main__"}
 LARGE = {"ir/elaborate.py": "one walk over the statements of a circuit; its parts share the frame"}

@@ -43,7 +43,7 @@ def read_source(path: Path, shown: str) -> Source:
     """Text of a file as a `Source`; `CompileError` KC0108 when it is not UTF-8 text, `OSError` when it cannot be read."""
     data = path.read_bytes()
     try:
-        return Source(shown, data.decode("utf-8"))
+        return Source(shown, data.decode("utf-8"), path)
     except UnicodeDecodeError as error:
         source = Source(shown, data.decode("utf-8", "replace"))
         at = len(data[: error.start].decode("utf-8"))
