@@ -1,36 +1,27 @@
 """The layout target: what draws a circuit of cells needs, and nothing that no check has seen.
 
 A netlist with numbers for all sizes, which `verify --against klayout` compares with the one that is simulated; pins; places on a
-grid; for each block the devices that a layout mirrors, as ALIGN reads them; and the map back to the source.
+grid, with a script that draws them; the netlist and the constraints that ALIGN reads; and the map back to the source.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from kcompile.ir.circuit import Circuit
+from kcompile.lower.align import align_files
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.chip import SUPPLIES, Chip
-from kcompile.pdk.cell import Cell
-from kcompile.pdk.devices import Block, block
+from kcompile.lower.sized import Sized, with_sizes
 from kcompile.render import render
 
 SPREAD = 2.5
 """Area of a block with its wells, contacts and wires, over that of its gates and plates."""
 GRID = 0.005
 """Micrometres."""
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One block in the circuit: its name, its nets in the order of the block's pins, and the name of the block."""
-
-    name: str
-    nets: tuple[str, ...]
-    block: str
 
 
 class LayoutTarget:
@@ -51,21 +42,14 @@ TARGET = LayoutTarget()
 
 
 def _artifacts(chip: Chip) -> tuple[Artifact, ...]:
-    name, blocks, cells, instances = chip.circuit.name, {}, {}, []
-    for part in chip.parts:
-        called = "_".join([part.subcircuit, *(f"{key}{value:.6g}".replace(".", "p") for key, value in part.values.items())])
-        if called not in blocks:
-            blocks[called] = block(part.cell, part.subcircuit, part.values, called)
-            cells[called] = part.cell
-        instances.append(Instance(part.name, part.nets, called))
+    name, pdk, sized = chip.circuit.name, chip.circuit.pdk or "", with_sizes(chip)
     netlist = render("layout/lvs.spice.j2", {
-        "source_name": name, "pdk": chip.circuit.pdk, "blocks": list(blocks.values()), "top": chip.frame.top,
-        "ports": [*chip.ports, *SUPPLIES], "instances": instances})
-    artifacts = [Artifact(f"{name}_lvs.spice", netlist), Artifact(f"{name}_pins.json", _json(_pins(chip))),
-                 Artifact(f"{name}_placement.json", _json(_places(blocks, instances))),
-                 Artifact(f"{name}.map.json", _json(chip.map()))]
-    artifacts += [Artifact(f"{called}.const.json", _json(_constraints(cell))) for called, cell in cells.items() if cell.symmetric]
-    return tuple(artifacts)
+        "source_name": name, "pdk": pdk, "blocks": list(sized.blocks.values()), "top": sized.top, "ports": sized.pins,
+        "instances": sized.instances})
+    script = render("layout/placement.py.j2", {"source_name": name, "pdk": pdk})
+    return (Artifact(f"{name}_lvs.spice", netlist), Artifact(f"{name}_pins.json", _json(_pins(chip))),
+            Artifact(f"{name}_placement.json", _json(_places(sized))), Artifact(f"{name}_placement.py", script),
+            *align_files(sized, name, pdk), Artifact(f"{name}.map.json", _json(chip.map())))
 
 
 def _pins(chip: Chip) -> list[dict[str, str]]:
@@ -79,18 +63,13 @@ def _pins(chip: Chip) -> list[dict[str, str]]:
         {"pin": pin, "use": supplies[pin]} for pin in SUPPLIES]
 
 
-def _constraints(cell: Cell) -> list[dict[str, Any]]:
-    """Constraints of a block as ALIGN reads them: pairs mirrored about one vertical axis, single devices on it."""
-    return [{"constraint": "SymmetricBlocks", "direction": "V", "pairs": [list(pair) for pair in cell.symmetric]}]
-
-
-def _places(blocks: dict[str, Block], instances: list[Instance]) -> dict[str, Any]:
+def _places(sized: Sized) -> dict[str, Any]:
     """Places of all blocks in rows of one width, tall blocks first, as squares of the area that they take, in micrometres."""
-    sides = {name: math.ceil(math.sqrt(SPREAD * one.area) / GRID) * GRID for name, one in blocks.items()}
-    width = math.sqrt(sum(sides[one.block] ** 2 for one in instances)) * 1.1
+    sides = {name: math.ceil(math.sqrt(SPREAD * one.area) / GRID) * GRID for name, one in sized.blocks.items()}
+    width = math.sqrt(sum(sides[one.block] ** 2 for one in sized.instances)) * 1.1
     x = y = row = 0.0
     places = []
-    for one in sorted(instances, key=lambda one: (-sides[one.block], one.name)):
+    for one in sorted(sized.instances, key=lambda one: (-sides[one.block], one.name)):
         side = sides[one.block]
         if x > 0 and x + side > width:
             x, y, row = 0.0, y + row, 0.0

@@ -124,7 +124,7 @@ def test_the_command_line_writes_what_layout_tools_read(tmp_path: Path) -> None:
             apart = (abs(one["x"] - other["x"]), abs(one["y"] - other["y"]))
             assert max(apart) >= min(one["side"], other["side"]) - 1e-9, "blocks overlap"
     constraints = json.loads(next((tmp_path / "out").glob("tanh_pair_k*.const.json")).read_text())
-    assert constraints[0]["constraint"] == "SymmetricBlocks" and ["xm1", "xm2"] in constraints[0]["pairs"]
+    assert constraints[0]["constraint"] == "SymmetricBlocks" and ["mm1", "mm2"] in constraints[0]["pairs"]
     uses = {one["pin"]: one["use"] for one in json.loads((tmp_path / "out" / "Net_pins.json").read_text())}
     assert uses["x_0"] == "input" and uses["y_1"] == "output" and uses["vdd"] == "supply"
 
