@@ -1,4 +1,4 @@
-"""Circuits of cells as transistors of their process: subcircuits of cells, capacitors, bias lines, and a test bench.
+"""Circuits of cells as transistors of their process: subcircuits of cells, capacitors, bias lines, a test bench, and a symbol.
 
 Voltages of the program are against the common mode, which is the net `cm`; the test bench has the supply, the common mode and
 a reference current. Starting voltages hold during the operating point, in which the tails settle, and are let go at time 0. A
@@ -16,6 +16,7 @@ from kcompile.lower.chip import COMMON, SUPPLIES, Chip, Part
 from kcompile.lower.columns import number
 from kcompile.lower.frame import Netlist
 from kcompile.lower.spice import source_card
+from kcompile.lower.xschem import symbol
 from kcompile.pdk.find import find_library
 from kcompile.pdk.trim import trim
 from kcompile.render import Card, render
@@ -32,12 +33,12 @@ def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
     Raises `UsageError` KC0726 for what is no circuit of cells, KC0508 without an end, `ToolMissing` KC0719 without the models.
     """
     chip = Chip(circuit, options)
-    signals, frame, name = chip.signals, chip.frame, circuit.name
+    signals, frame, name, inputs = chip.signals, chip.frame, circuit.name, _inputs(chip)
     found = find_library(circuit.pdk or "")
     models = trim(found, options.corner, frozenset().union(*(cell.transistors for cell in chip.cells)))
     spice = render("spice/cells/circuit.cir.j2", {
         "source_name": name, "pdk": circuit.pdk, "cells": [Card(cell.netlist) for cell in chip.cells], "top": frame.top,
-        "ports": [*chip.ports, *SUPPLIES], "parameters": _inputs(chip), "initials": _initials(chip),
+        "ports": [*chip.ports, *SUPPLIES], "parameters": inputs, "initials": _initials(chip),
         "banks": [{"title": title, "cards": [_card(part) for part in parts]} for title, parts in chip.banks]})
     clocks = chip.clocks
     until = frame.until if clocks is None else clocks.end
@@ -52,6 +53,7 @@ def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
         "step": number(frame.step), "until": number(until), "save": [*chip.vectors, *_reads(chip)],
         "runs": f"ngspice -n -b -r {name}.raw {name}_tb.cir"})
     artifacts = (Artifact(f"{name}.spice", spice), Artifact(f"{name}_tb.cir", bench), Artifact(f"{name}_models.lib", models.text),
+                 Artifact(f"{name}.sym", symbol(chip, inputs)),
                  Artifact(f"{name}.map.json", json.dumps(chip.map(), indent=1) + "\n"))
     return Netlist(artifacts, chip.vectors, (), frame.names, signals.common_mode, clocks, _reads(chip))
 

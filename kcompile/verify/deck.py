@@ -30,9 +30,9 @@ class Deck:
 
 
 def deck_of(name: str, artifacts: Sequence[Artifact], modules: tuple[Path, ...] = ()) -> Deck:
-    """Deck of a lowering: its test bench and its netlist, and modules of a foundry."""
+    """Deck of a lowering: its test bench and what that reads, and modules of a foundry."""
     main = next(a.name for a in artifacts if a.name.startswith(f"{name}_tb."))
-    return Deck(main, {a.name: a.text for a in artifacts if not a.name.endswith(".json")}, modules)
+    return Deck(main, {a.name: a.text for a in artifacts if not a.name.endswith((".json", ".sym"))}, modules)
 
 
 _LANGUAGES = {".cir": cards_spice.check, ".spice": cards_spice.check, ".va": cards_veriloga.check, ".sim": cards_vacask.check,

@@ -1,4 +1,4 @@
-"""What other tools read of a circuit of cells: the input of ALIGN, a script of klayout."""
+"""What other tools read of a circuit of cells: a symbol for xschem, the input of ALIGN, a script of klayout."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import kcompile as kc
+from kcompile.lower.base import BenchOptions
+from kcompile.lower.transistors import build_transistors
 
 NET = """use std.passive: Capacitor;
 use sky130.tanh_pair: TanhPair;
@@ -55,6 +57,31 @@ def subcircuits(text: str) -> dict[str, tuple[list[str], dict[str, list[str]]]]:
             assert head not in cards, "a name stands twice"
             cards[head] = words
     return found
+
+
+# ---- xschem -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_symbol_has_the_pins_of_the_subcircuit_in_their_order() -> None:
+    files = {one.name: one.text for one in build_transistors(circuit(), BenchOptions(until=1e-6)).artifacts}
+    text = files["Net_1.sym"]
+    (head,) = [words for words in joined(files["Net_1.spice"]) if words[:2] == [".subckt", "net_1"]]
+    at = head.index("params:")
+    pins = re.findall(r"^B 5 (\S+) (\S+) (\S+) (\S+) \{name=(\w+) dir=(in|out|inout)\}$", text, re.MULTILINE)
+    assert [pin[4] for pin in pins] == head[2:at] == PINS
+    directions = {pin[4]: pin[5] for pin in pins}
+    assert {name for name, one in directions.items() if one == "in"} == {"x_0", "x_1", "r_0", "r_1"}
+    assert {name for name, one in directions.items() if one == "out"} == {"y"}
+    middles = [((float(pin[0]) + float(pin[2])) / 2, (float(pin[1]) + float(pin[3])) / 2) for pin in pins]
+    assert len(set(middles)) == len(pins) and all(x % 20 == y % 20 == 0 for x, y in middles), "pins lie on the grid"
+    properties = re.search(r'^K \{type=primitive\nformat="(.*)"\ntemplate="(.*)"\}$', text, re.MULTILINE)
+    assert properties is not None
+    values = [word.partition("=") for word in head[at + 1:]]
+    assert properties[1].split() == ["@name", "@pinlist", head[1], *(f"{name}=@{name}" for name, _, _ in values)]
+    assert properties[2].split() == ["name=x1", *(f"{name}={value}" for name, _, value in values)]
+    assert len(values) == 2 and values[0][2] == "1.1"
+    lines = text.splitlines()[8:]
+    assert all(re.fullmatch(r"[LBT] .* ?\{[^{}]*\}", line) for line in lines), "each object ends with its properties"
 
 
 # ---- ALIGN ------------------------------------------------------------------------------------------------------------

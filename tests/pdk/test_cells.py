@@ -147,7 +147,7 @@ def test_the_command_line_writes_transistors_and_checks_them(tmp_path: Path) -> 
     spice = (tmp_path / "out" / "Net.spice").read_text()
     assert "tanh_pair_crossed params: k=1" in spice and "xcap_y_0 y_0 vss mim params: w=" in spice
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "Net.manifest.json", "Net.map.json", "Net.spice", "Net_models.lib", "Net_tb.cir"]
+        "Net.manifest.json", "Net.map.json", "Net.spice", "Net.sym", "Net_models.lib", "Net_tb.cir"]
     capacitors = json.loads((tmp_path / "out" / "Net.map.json").read_text())["capacitors"]
     assert capacitors["x[0]"]["program"] == 1e-12 and 2e-14 < capacitors["x[0]"]["cells"] < 3e-14
     assert "passed" in done.output and "from the supply" in done.output
