@@ -161,7 +161,7 @@ def sources() -> Iterator[Row]:
             pair = next(one for one in block(cell, cell.subcircuits[0], {cell.strength: 1.0}, "").devices
                         if one.name == cell.symmetric[0][0])
             yield Row(f"`{cell.name}`: offset of one unit times the root of the area of a transistor of its pair (Pelgrom)", "",
-                      f"{1e3 * cell.fit.mismatch.offset * np.sqrt(pair.area):.2f} mV um")
+                      f"{1e3 * cell.mismatch.offset * np.sqrt(pair.area):.2f} mV um")
 
 
 def training() -> Iterator[Row]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from kcompile.diagnostics import CompileError, Diagnostic, Reporter, Source, printable
 from kcompile.ir.device import DeviceModel
-from kcompile.pdk.fit import Fit, read_fit
+from kcompile.pdk.fit import Fit, Mismatch, read_fit
 from kcompile.pdk.schema import Malformed, only, texts
 from kcompile.resources import data_folder
 from kcompile.units import REAL, Dimension, parse_quantity
@@ -152,6 +152,13 @@ class Cell:
     def fit(self) -> Fit:
         """What was measured of it; raises `CompileError` KC0725."""
         return read_fit(self.folder)
+
+    @property
+    def mismatch(self) -> Mismatch:
+        """Deviations of one unit, of a cell that has specimens."""
+        found = self.fit.mismatch
+        assert found is not None, self.name
+        return found
 
     def makes(self, model: DeviceModel) -> bool:
         """Whether a device has the law of this cell, whatever the values of its constants."""

@@ -47,7 +47,7 @@ class Lot:
         tables = []
         for table, cell, own in zip(self.circuit.tables, self.cells, normals.own, strict=True):
             if cell is not None:
-                columns = deviations(cell.fit.mismatch, table.params[cell.strength], own, bias * normals.shared, area)
+                columns = deviations(cell.mismatch, table.params[cell.strength], own, bias * normals.shared, area)
                 table = replace(table, params={**table.params, **{name: frozen(one) for name, one in columns.items()}})
             tables.append(table)
         return replace(self.circuit, tables=tuple(tables))

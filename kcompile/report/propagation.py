@@ -67,7 +67,7 @@ def _deviations(lot: Lot) -> tuple[np.ndarray, np.ndarray]:
     for table, cell in cells_of(lot):
         units, ones = table.params[cell.strength], np.ones((3, table.count))
         for into, own, shared in zip(found, (ones, 0 * ones), (np.zeros(2), np.ones(2)), strict=True):
-            columns = deviations(cell.fit.mismatch, units, own, shared)
+            columns = deviations(cell.mismatch, units, own, shared)
             into.append(np.stack([np.broadcast_to(columns[name], table.count) for name in DRAWN]))
     own, shared = (np.concatenate(one, axis=1) for one in found)
     return own, shared

@@ -25,7 +25,7 @@ def specimen_values(lot: Lot, normals: Normals, values: Mapping[str, Tensor], li
     for table, cell, own in zip(lot.circuit.tables, lot.cells, normals.own, strict=True):
         if cell is not None and own is not None:
             strength = _column(table, cell.strength, values, like)
-            columns = deviations(cell.fit.mismatch, strength, _tensor(factor * own, like), shared)
+            columns = deviations(cell.mismatch, strength, _tensor(factor * own, like), shared)
             for bank, rows in table.rows_by_bank():
                 found |= {f"{bank}.{name}": column[rows] for name, column in columns.items()}
     return found

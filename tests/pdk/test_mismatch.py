@@ -35,7 +35,7 @@ def circuit() -> kc.Circuit:
 
 
 def test_deviations_are_those_of_the_fit_and_fall_with_units_and_area(circuit: kc.Circuit) -> None:
-    unit = load_cells("sky130")["tanh_pair"].fit.mismatch
+    unit = load_cells("sky130")["tanh_pair"].mismatch
     alone = draw_specimen(circuit, 1, 0, bias=False)
     for name, wide in zip(DRAWN, (unit.offset, unit.gain, unit.imbalance), strict=True):
         strong, weak = columns(alone, name)
@@ -47,7 +47,7 @@ def test_deviations_are_those_of_the_fit_and_fall_with_units_and_area(circuit: k
 
 
 def test_bias_lines_move_all_cells_alike(circuit: kc.Circuit) -> None:
-    unit = load_cells("sky130")["tanh_pair"].fit.mismatch
+    unit = load_cells("sky130")["tanh_pair"].mismatch
     moves = []
     for number in range(60):
         own, moved = (draw_specimen(circuit, 2, number, bias=bias) for bias in (False, True))
