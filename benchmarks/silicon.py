@@ -97,7 +97,7 @@ def moons() -> Iterator[Row]:
               abs(native - silicon) <= 1.0)
     power = float(found.report.power.mean())
     yield Row(f"{name}: power, energy of one run, seconds of ngspice for a point", "",
-              f"{1e6 * power:.3g} uW, {1e12 * power * found.report.until:.3g} pJ, {found.report.seconds / POINTS:.2g} s")
+              f"{1e6 * power:.3g} uW, {1e12 * power * found.report.latency:.3g} pJ, {found.report.seconds / POINTS:.2g} s")
 
 
 def mismatch() -> Iterator[Row]:

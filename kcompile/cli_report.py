@@ -31,7 +31,7 @@ def report(request: Request, data: str | None, recipe: str | None, samples: int,
     from kcompile.driver import read_data
     from kcompile.files import to_json, write_files
     from kcompile.pdk.load import load_pdk
-    from kcompile.plot import need_matplotlib, plot_confirmation, plot_specimens
+    from kcompile.plot import need_matplotlib, plot_clocks, plot_confirmation, plot_specimens
     from kcompile.progress import counted
     from kcompile.report.gather import gather
     from kcompile.report.page import format_page, record
@@ -58,6 +58,8 @@ def report(request: Request, data: str | None, recipe: str | None, samples: int,
     pictures = plot_confirmation(found.confirmation, outputs)
     if found.lot is not None:
         pictures["specimens"] = plot_specimens(found.lot)
+    if found.confirmation.clocks:
+        pictures["clocks"] = plot_clocks(found.confirmation)
     page = format_page(found, command, pictures)
     names = f"{circuit.name}.report.html", f"{circuit.name}.report.json"
     write_files(Path(folder), {names[0]: page, names[1]: to_json(record(found, command))})

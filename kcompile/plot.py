@@ -88,6 +88,22 @@ def plot_confirmation(found: Confirmation, outputs: Sequence[str]) -> dict[str, 
     return {"waveforms": _svg(waves), "errors": _svg(errors)}
 
 
+def plot_clocks(found: Confirmation) -> str:
+    """SVG with when each clock of a chip is on, from its start to the read-out."""
+    scale, unit = _time_unit(found.latency)
+    names = list(found.clocks)
+    drawing = _figure(10.0, 0.8 + 0.4 * len(names))
+    axes = drawing.subplots()
+    for row, (start, stop) in enumerate(found.clocks.values()):
+        level = [row, row, row - 0.6, row - 0.6, row, row]
+        axes.plot(np.array([0.0, start, start, stop, stop, found.latency]) / scale, level, color="#0b6e4f", linewidth=1.4)
+    axes.set_yticks([row - 0.3 for row in range(len(names))], [_label(name) for name in names])
+    axes.invert_yaxis()
+    axes.set_xlabel(f"time in {unit}")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    return _svg(drawing)
+
+
 def plot_specimens(lot: LotStudy) -> str:
     """SVG with the figures of specimens as a histogram, beside that of equal cells and the limit of good ones."""
     drawing = _figure(10.0, 2.8)

@@ -97,7 +97,7 @@ class Chip:
             self.lines[name.removeprefix("gate_")] = claim(f"{name}_on"), claim(f"{name}_off")
         given = {*circuit.inputs.tolist(), *np.flatnonzero(circuit.nodes.initial).tolist()} & set(circuit.free.tolist())
         self.starts = {node: claim(f"start_{names[node]}") for node in sorted(given)}
-        self.reads = {node: claim(f"read_{names[node]}") for node in circuit.outputs.tolist()}
+        self.reads = {node: claim(f"read_{names[node]}") for node in circuit.outputs.tolist() if node in circuit.free}
 
     @cached_property
     def clocks(self) -> Clocks | None:
@@ -109,6 +109,11 @@ class Chip:
         load = LOADING * ohms * float(self.placed.target[self.circuit.free].max())
         return Clocks(load, tuple(float(phase.duration) for phase in self.circuit.phases), self.signals.supply)
 
+    @property
+    def windows(self) -> Mapping[str, tuple[float, float]]:
+        """Seconds from and to which each clock is on, none without clocks."""
+        return {} if self.clocks is None else self.clocks.windows([phase.name for phase in self.circuit.phases])
+
     @cached_property
     def ports(self) -> list[str]:
         """Pins of nodes: ports, inputs, outputs, and driven nodes, because what drives them is outside the chip; of a clocked one
@@ -118,6 +123,19 @@ class Chip:
             lines = [line for pair in self.lines.values() for line in pair]
             return [*driven, *self.starts.values(), *self.reads.values(), *lines]
         return list(dict.fromkeys([*self.frame.ports, *driven]))
+
+    @cached_property
+    def uses(self) -> Mapping[str, str]:
+        """What each pin is for."""
+        circuit, nodes = self.circuit, self.nodes
+        said = dict.fromkeys(self.ports, "inout")
+        if self.clocked:
+            said |= dict.fromkeys(self.starts.values(), "start") | dict.fromkeys(self.reads.values(), "output")
+            said |= {line: "clock" for pair in self.lines.values() for line in pair}
+        else:
+            said |= dict.fromkeys(nodes[circuit.outputs], "output") | dict.fromkeys(nodes[circuit.inputs], "input")
+        said |= dict.fromkeys(nodes[circuit.driven], "driven")
+        return {**said, "vbn": "reference current", COMMON: "common mode", "vdd": "supply", "vss": "ground"}
 
     @property
     def vectors(self) -> tuple[str, ...]:
@@ -183,4 +201,8 @@ class Chip:
         names = self.circuit.nodes.names
         capacitors = {names[node]: {"program": float(self.placed.target[node]), "cells": float(self.placed.load[node])}
                       for node in self.circuit.free}
-        return {**self.frame.map({id(table): "x" for table in self.circuit.tables}, {}, {}), "capacitors": capacitors}
+        found = {**self.frame.map({id(table): "x" for table in self.circuit.tables}, {}, {}), "capacitors": capacitors}
+        if self.clocks is not None:
+            found["clocks"] = {"on": {self.lines[name][0]: list(window) for name, window in self.windows.items()},
+                               "read": self.clocks.end}
+        return found

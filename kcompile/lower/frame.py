@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -50,6 +50,8 @@ class Netlist:
     """Volts of the program's ground in the netlist: the common mode of a process."""
     clocks: Clocks | None = None
     """Of a chip with several time slices, whose time is not that of the program."""
+    windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Seconds from and to which each clock of such a chip is on."""
     reads: tuple[str, ...] = ()
     """Vectors of the pins that show the outputs of such a chip, in order."""
 

@@ -54,13 +54,7 @@ def _artifacts(chip: Chip) -> tuple[Artifact, ...]:
 
 def _pins(chip: Chip) -> list[dict[str, str]]:
     """Every pin with what it is for."""
-    circuit, names = chip.circuit, chip.frame.names.nodes
-    said = {names[node]: "inout" for node in circuit.ports}
-    said |= {names[node]: "output" for node in circuit.outputs} | {names[node]: "input" for node in circuit.inputs}
-    said |= {names[node]: "driven" for node in circuit.driven}
-    supplies = {"vbn": "reference current", "cm": "common mode", "vdd": "supply", "vss": "ground"}
-    return [{"pin": pin, "use": said.get(pin, "inout")} for pin in chip.ports] + [
-        {"pin": pin, "use": supplies[pin]} for pin in SUPPLIES]
+    return [{"pin": pin, "use": chip.uses[pin]} for pin in (*chip.ports, *SUPPLIES)]
 
 
 def _places(sized: Sized) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
     artifacts = (Artifact(f"{name}.spice", spice), Artifact(f"{name}_tb.cir", bench), Artifact(f"{name}_models.lib", models.text),
                  Artifact(f"{name}.sym", symbol(chip, inputs)),
                  Artifact(f"{name}.map.json", json.dumps(chip.map(), indent=1) + "\n"))
-    return Netlist(artifacts, chip.vectors, (), frame.names, signals.common_mode, clocks, _reads(chip))
+    return Netlist(artifacts, chip.vectors, (), frame.names, signals.common_mode, clocks, chip.windows, _reads(chip))
 
 
 def _card(part: Part) -> str:
@@ -72,10 +72,9 @@ def _clocked(chip: Chip) -> Iterator[str]:
     """Sources of clocks and starting voltages, as far as a chip has these."""
     if chip.clocks is None:
         return
-    windows = chip.clocks.windows([phase.name for phase in chip.circuit.phases])
     for name, lines in chip.lines.items():
         for inverse, line in enumerate(lines):
-            corners = chip.clocks.corners(windows[name], bool(inverse))
+            corners = chip.clocks.corners(chip.windows[name], bool(inverse))
             yield f"v{line} {line} 0 PWL({' '.join(map(number, corners))})"
     for node, pin in chip.starts.items():
         yield f"v{pin} {pin} {COMMON} {number(chip.frame.starts[node])}"

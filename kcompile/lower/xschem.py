@@ -48,7 +48,5 @@ def _pin(name: str, direction: str, half: int, left: bool, y: int) -> Pin:
 
 def _directions(chip: Chip) -> dict[str, str]:
     """Direction of every pin: what a source outside drives is an input, and so are nodes that an input starts."""
-    circuit, names = chip.circuit, chip.frame.names.nodes
-    inputs = {names[node] for node in (*circuit.inputs, *circuit.driven)}
-    outputs = {names[node] for node in circuit.outputs}
-    return {name: "in" if name in inputs else "out" if name in outputs else "inout" for name in (*chip.ports, *SUPPLIES)}
+    directions = {"input": "in", "driven": "in", "start": "in", "clock": "in", "output": "out"}
+    return {name: directions.get(chip.uses[name], "inout") for name in (*chip.ports, *SUPPLIES)}

@@ -32,7 +32,7 @@ def record(found: Gathered, command: Sequence[str]) -> dict[str, Any]:
     """JSON-ready form of a report."""
     inventory, answers = found.inventory, found.answers
     content = {"format": 1, "confirmation": found.confirmation.record(), "corners": [one.record() for one in found.corners],
-               "latency": found.confirmation.until,
+               "latency": found.confirmation.latency,
                "chip": {"cells": {name: {"devices": count, "units": units} for name, (count, units) in inventory.cells.items()},
                         "transistors": inventory.transistors, "unit_transistors": inventory.unit_transistors,
                         "gate_area": inventory.gate_area, "capacitor_area": inventory.capacitor_area,
@@ -56,7 +56,7 @@ def _decisions(answers: Answers) -> dict[str, Any]:
 
 
 def format_page(found: Gathered, command: Sequence[str], pictures: Mapping[str, str]) -> str:
-    """HTML of a report; pictures: SVG texts, `errors`, `waveforms`, `specimens`, by name."""
+    """HTML of a report; pictures: SVG texts, `errors`, `waveforms`, `clocks`, `specimens`, by name."""
     one = found.confirmation
     condition = (f"Corner {one.corner} at {one.temperature:g} C, {len(one.laws)} starting points, "
                  f"{format_engineering(one.until, 's')} each")
@@ -86,8 +86,8 @@ def _tiles(found: Gathered) -> list[tuple[str, str, str]]:
     tiles += [("error of waveforms", f"{100 * float(np.median(error)):.2g} %",
                f"median; 95 % below {100 * float(np.quantile(error, 0.95)):.2g} %, worst {100 * float(error.max()):.2g} %"),
               ("power", format_engineering(watts, "W", 3), "from the supply, cells and bias lines"),
-              ("energy", format_engineering(watts * one.until, "J", 3), "for one answer"),
-              ("latency", format_engineering(one.until, "s", 3), "from start to read-out"),
+              ("energy", format_engineering(watts * one.latency, "J", 3), "for one answer"),
+              ("latency", format_engineering(one.latency, "s", 3), "from start to read-out"),
               ("transistors", f"{inventory.transistors:,}", f"{inventory.unit_transistors:,} units in parallel"),
               ("area", f"{inventory.capacitor_area + inventory.gate_area:,.0f} um2",
                f"plates {inventory.capacitor_area:,.0f}, gates {inventory.gate_area:,.0f}")]
@@ -111,6 +111,12 @@ def _sections(found: Gathered, pictures: Mapping[str, str]) -> list[Section]:
                 f"Half of the simulator's steps change {100 * one.step_error / one.swing:.2g} % of it. Noise is what heat leaves "
                 "on the capacitor of a node when it is let go.", pictures.get("errors", ""),
                 ("node", "median", "95 %", "worst", "thermal noise"), nodes)]
+    if one.clocks:
+        spans = [[name, format_engineering(start, "s", 4), format_engineering(stop, "s", 4)] for name, (start, stop) in
+                 one.clocks.items()]
+        sections.append(Section("Clocks", "Nodes are loaded, time slices follow each other without overlap, and outputs are read "
+                                f"at the end, {format_engineering(one.read_error or 0.0, 'V', 2)} from their nodes at most.",
+                                pictures.get("clocks", ""), ("clock", "on from", "to"), spans))
     if found.corners:
         head = ("corner", "temperature", "median", "95 %", "worst", "power")
         sections.append(Section("Corners", "Laws with the constants of each corner and temperature, against transistors there.",

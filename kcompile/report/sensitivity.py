@@ -87,9 +87,12 @@ def _square_error(error: np.ndarray, variance: np.ndarray) -> np.ndarray:
 def _areas(circuit: Circuit, lot: Lot) -> tuple[tuple[str, ...], np.ndarray]:
     names, areas = [], []
     for table, cell in cells_of(lot):
-        for row, units in enumerate(table.params[cell.strength].tolist()):
+        units = table.params[cell.strength]
+        thresholds = table.params[cell.threshold] if cell.threshold else np.zeros_like(units)
+        for row, form in enumerate(cell.form(units, thresholds).tolist()):
             names.append(table.name(row))
-            areas.append(block(cell, cell.subcircuits[-1 if units < 0 else 0], {cell.strength: abs(units)}, "").area)
+            values = {cell.strength: abs(float(units[row])), cell.threshold: float(thresholds[row])}
+            areas.append(block(cell, cell.subcircuits[form], values, "").area)
     chip = Chip(circuit, BenchOptions(until=circuit.duration or 1.0))
-    shared = [part for part in chip.parts if not part.cell.device and part.cell.capacitor is None]
+    shared = [part for part in chip.parts if part.cell.name == "bias"]
     return (*names, BIAS), np.array([*areas, sum(block(one.cell, one.subcircuit, one.values, "").area for one in shared)])

@@ -42,8 +42,13 @@ def _confirmation(report: Confirmation) -> str:
     columns = [np.median(error, axis=(0, 1)), np.quantile(error, 0.95, axis=(0, 1)), error.max(axis=(0, 1), initial=0.0)]
     lines += ["", *_table(report.names, ["median", "95 %", "worst"], columns), ""]
     lines += [f"{count} starting point{'s' * (count > 1)}; half of the steps change {report.step_error / report.swing:.1e}; "
-              f"{format_engineering(watts, 'W', 3)} from the supply, {format_engineering(watts * report.until, 'J', 3)} in "
-              f"{format_engineering(report.until, 's')}"]
+              f"{format_engineering(watts, 'W', 3)} from the supply, {format_engineering(watts * report.latency, 'J', 3)} in "
+              f"{format_engineering(report.latency, 's')}"]
+    if report.read_error is not None:
+        spans = [f"{name} {format_engineering(start, 's', 4)} to {format_engineering(stop, 's', 4)}"
+                 for name, (start, stop) in report.clocks.items()]
+        lines += [f"clocks: {', '.join(spans)}, read at {format_engineering(report.latency, 's', 4)}",
+                  f"what is read is {format_engineering(report.read_error, 'V', 2)} from its node at most"]
     lines += [f"starting point {sample + 1}, {text}" for sample, tries in report.retries.items() for text in tries]
     return "\n".join([*lines, _verdict(report.passed, float(error.max(initial=0.0)), report.tolerance)])
 

@@ -37,7 +37,10 @@ class Confirmation:
 
     laws, transistors: float64[samples, POINTS, nodes], volts against the common mode of all nodes that have an equation; power:
     watts from the supply, float64[samples], the mean over time; step_error: volts, largest change of the first sample with the
-    steps halved; tolerance: error up to which it passes; retries: what was tried for samples that found no solution at once.
+    steps halved; latency: seconds from the start to the read-out, more than `until` where clocks load and read; read_error: volts
+    by which what is read is away from its node at most, None where nodes are read themselves; clocks: seconds from and to which
+    each clock of the chip is on; tolerance: error up to which it passes; retries: what was tried for samples that found no
+    solution at once.
     """
 
     circuit: str
@@ -52,6 +55,9 @@ class Confirmation:
     power: np.ndarray
     step_error: float
     seconds: float
+    latency: float
+    read_error: float | None
+    clocks: Mapping[str, tuple[float, float]]
     tolerance: float
     retries: Mapping[int, tuple[str, ...]]
 
@@ -77,7 +83,9 @@ class Confirmation:
         return {"circuit": self.circuit, "pdk": self.pdk, "against": self.tool, "corner": self.corner,
                 "temperature": self.temperature, "samples": len(self.laws), "swing": self.swing, "tolerance": self.tolerance,
                 "passed": self.passed, "worst": float(error.max()), "step_error": self.step_error / self.swing,
-                "power": float(self.power.mean()), "energy": float(self.power.mean()) * self.until,
+                "power": float(self.power.mean()), "energy": float(self.power.mean()) * self.latency,
+                "latency": self.latency, "read_error": self.read_error,
+                "clocks": {name: list(window) for name, window in self.clocks.items()},
                 "retries": {str(sample): list(tries) for sample, tries in self.retries.items()},
                 "errors": {name: {key: float(values[k]) for key, values in found.items()} for k, name in enumerate(self.names)}}
 
@@ -117,15 +125,27 @@ def confirm(circuit: Circuit, inputs: Sequence[np.ndarray] | None = None, *, cor
             watch(k + 1, len(samples))
     return Confirmation(circuit.name, circuit.pdk or "", tool, corner, temperature, tuple(circuit.nodes.names[n] for n in seen),
                         until, np.array(laws), np.array([one.volts for one in theirs]), np.array([one.watts for one in theirs]),
-                        step_error, sum(one.seconds for one in theirs), tolerance, retries)
+                        step_error, sum(one.seconds for one in theirs), theirs[0].latency, _read_error(circuit, theirs, seen),
+                        theirs[0].clocks, tolerance, retries)
+
+
+def _read_error(circuit: Circuit, found: Sequence[Trace], seen: list[int]) -> float | None:
+    """Largest distance in volts of what is read from its node at the end."""
+    columns = [seen.index(node) for node in circuit.outputs.tolist() if node in seen]
+    apart = [np.abs(one.reads - one.volts[-1, columns]) for one in found if one.reads.size]
+    return float(np.max(apart)) if apart else None
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """One starting point on transistors: volts float64[times, seen], mean watts from the supply, wall seconds of the run, and
-    what was tried where it did not succeed at once."""
+    """One starting point on transistors: volts float64[times, seen], and of the pins that show outputs, float64[outputs], empty
+    without such; seconds of the chip until these can be read, and from and to which each of its clocks is on; mean watts from the
+    supply; wall seconds of the run, and what was tried where it did not succeed at once."""
 
     volts: np.ndarray
+    reads: np.ndarray
+    latency: float
+    clocks: Mapping[str, tuple[float, float]]
     watts: float
     seconds: float
     tries: tuple[str, ...]
@@ -144,11 +164,12 @@ def run_transistors(circuit: Circuit, options: BenchOptions, times: np.ndarray, 
         made = netlist if cut == 1 else build_transistors(circuit, replace(options, max_step=step / cut))
         return deck_of(circuit.name, made.artifacts, modules)
 
-    run, tries = run_retried(deck, lambda made: run_ngspice(made, expected=[*vectors, "i(vdd)"], until=until,
-                                                            places=netlist.names.place))
+    wanted = (*vectors, *netlist.reads, "i(vdd)")
+    run, tries = run_retried(deck, lambda made: run_ngspice(made, expected=wanted, until=until, places=netlist.names.place))
     own = np.minimum(run.raw.time, until)
     at = times if clocks is None else clocks.chip_times(times)
-    columns = run.raw.columns((*vectors, "i(vdd)"))
-    volts = np.stack([np.interp(at, own, column) for column in columns[:, :-1].T], axis=1) - netlist.common
+    columns = run.raw.columns(wanted)
+    volts = np.stack([np.interp(at, own, column) for column in columns[:, : len(vectors)].T], axis=1) - netlist.common
+    reads = columns[-1, len(vectors) : -1] - netlist.common
     amperes = -trapezoid(columns[:, -1], own) / (own[-1] - own[0])
-    return Trace(volts, float(signals.supply * amperes), run.seconds, tries)
+    return Trace(volts, reads, until, netlist.windows, float(signals.supply * amperes), run.seconds, tries)

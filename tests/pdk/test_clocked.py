@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,9 @@ from kcompile.lower.base import BenchOptions
 from kcompile.lower.chip import Chip
 from kcompile.lower.clocks import EDGE, GAP, Clocks
 from kcompile.pdk.placement import place
+from kcompile.plot import plot_clocks
+from kcompile.verify.show import show_report
+from kcompile.verify.transistors import Confirmation
 
 NET = """use std.passive: Capacitor;
 use sky130.tanh_pair: TanhPair;
@@ -48,14 +52,28 @@ def message(text: str) -> str:
     return render_text(caught.value.diagnostics)
 
 
-def test_slices_on_transistors_do_what_their_laws_say() -> None:
-    report = kc.verify(net())
-    assert report.passed
-    assert np.median(report.error) <= 1e-2 and np.quantile(report.error, 0.95) <= 4e-2
+@pytest.fixture(scope="module")
+def confirmed() -> Confirmation:
+    found = kc.verify(net())
+    assert isinstance(found, Confirmation)
+    return found
 
 
-def test_cells_of_a_slice_do_nothing_in_another() -> None:
-    report = kc.verify(net())
+def test_slices_on_transistors_do_what_their_laws_say(confirmed: Confirmation) -> None:
+    assert confirmed.passed
+    assert np.median(confirmed.error) <= 1e-2 and np.quantile(confirmed.error, 0.95) <= 4e-2
+    # Nothing but the pins of the chip says where nodes begin, and shows where they end.
+    assert confirmed.error[0, 0].max() <= 5e-3
+    assert confirmed.read_error is not None and 0 < confirmed.read_error <= 8e-3
+    said = show_report(confirmed)
+    assert "mix 305 ns to 605 ns, decide 610 ns to 910 ns, read at 2.91 us" in said
+    content = confirmed.record()
+    assert content["latency"] == pytest.approx(2.91e-6) and content["clocks"]["decide"] == pytest.approx([610e-9, 910e-9])
+    assert content["energy"] == pytest.approx(content["power"] * 2.91e-6)
+
+
+def test_cells_of_a_slice_do_nothing_in_another(confirmed: Confirmation) -> None:
+    report = confirmed
     waves = report.transistors[0][:, [report.names.index(name) for name in ("x[0]", "y[0]")]]
     half = len(waves) // 2
     first, second = (np.ptp(part, axis=0) for part in (waves[: half + 1], waves[half + 8 :]))
@@ -74,6 +92,29 @@ def test_cells_of_slices_have_gates_and_others_none() -> None:
     assert parts["xload_x_0"].nets == ("start_x_0", "x_0", "load_on", "load_off", "vdd", "vss")
     assert parts["xload_h_0"].nets[:2] == ("cm", "h_0")
     assert parts["xread_y_1"].nets[:2] == ("y_1", "read_y_1")
+
+
+def test_pins_of_a_clocked_chip_say_what_they_are_for() -> None:
+    pins = {one["pin"]: one["use"] for one in json.loads(text_of("layout", "Two_pins.json"))}
+    assert pins["start_x_0"] == "start" and pins["read_y_1"] == "output" and pins["gate_mix_off"] == "clock"
+    assert pins["r_0"] == "driven" and "x_0" not in pins
+    assert "name=load_on dir=in" in text_of("spice", "Two.sym") and "name=read_y_0 dir=out" in text_of("spice", "Two.sym")
+    clocks = json.loads(text_of("spice", "Two.map.json"))["clocks"]
+    assert clocks["on"]["gate_decide_on"] == pytest.approx([610e-9, 910e-9]) and clocks["read"] == pytest.approx(2.91e-6)
+
+
+def text_of(target: str, name: str) -> str:
+    return next(one.text for one in kc.lower(net(), target) if one.name == name)
+
+
+def test_the_picture_of_clocks_has_a_row_for_each(confirmed: Confirmation) -> None:
+    drawn = plot_clocks(confirmed)
+    places = [drawn.index(f">{name}<") for name in ("load", "mix", "decide")]
+    assert places == sorted(places) and drawn.count("time in") == 1
+
+
+def test_layouts_of_clocked_chips_match() -> None:
+    assert kc.verify(net(), against="klayout").passed
 
 
 def test_clocks_of_slices_do_not_overlap() -> None:
