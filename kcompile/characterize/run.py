@@ -36,7 +36,8 @@ def characterize(pdk: str, names: tuple[str, ...] = (), out: Path | None = None,
 
     names: cells, all by default; out: folder of the files, `PDK/CELL/`, the cells' own by default; root: a PDK root; again:
     measure what has not changed, too; watch: called with what is measured now. Raises `UsageError` KC0722 for a process
-    without cells, KC0721 for a cell that it does not have, `ToolMissing`, `SimulatorFailed`.
+    without cells, KC0721 for a cell that it does not have, KC0513 for a folder that cannot be written, `ToolMissing`,
+    `SimulatorFailed`.
     """
     described = load_pdk(pdk)
     cells = load_cells(pdk)
@@ -62,6 +63,7 @@ def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[
     stamp = _stamp(bench, version)
     if not again and _stamp_of(folder / FIT) == stamp:
         return Characterized(cell.name, None)
+    write_files(folder, {})  # a folder that cannot be made is told now, not after minutes
     command = f"kcompile pdk characterize {cell.pdk} --cell {cell.name}"
     if not (cell.folder / CONSTANTS).is_file():
         write_files(cell.folder, {CONSTANTS: format_constants(cell, cell.currents.constants, "values to begin with")})

