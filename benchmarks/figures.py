@@ -22,7 +22,7 @@ SECTIONS = {
     "scale": "Large programs", "imported": "Imported networks", "backends": "Batches and gradients",
     "rivals": "Against JAX and numba", "adaptive": "Steps chosen for each sample, against diffrax",
     "memory": "Memory of gradients", "gradients": "Gradients against differences", "mnist": "MNIST in generated C++",
-    "rails": "MNIST inside rails",
+    "rails": "MNIST inside rails", "rails_long": "MNIST inside rails: a long training",
     "startup": "Command line", "validation": "Passes: translation validation", "outline": "Passes: repeated structure",
     "agreement": "Agreement with ngspice", "three_way": "Three ways: ngspice, OSDI, VACASK", "training": "Training",
     "silicon": "Silicon", "suites": "Robustness"}

@@ -1,11 +1,11 @@
 """examples/mnist.kc, the published MNIST network with a rail of +-4 V at every node, trained from nothing.
 
-    KCOMPILE_DATA=FOLDER python -m benchmarks.rails [long] [--runs FOLDER]
+    KCOMPILE_DATA=FOLDER python -m benchmarks.rails [--runs FOLDER]
 
 Trainings are `kcompile train` with the recipes of examples/, each in a folder of its own. What was interrupted goes on, and
 what is finished is judged again: remove the folders to train anew. A training has as many epochs as fit into its minutes, by
 the time that one takes. The best epoch of a training is that of the smallest loss on images held out of the training images; test
-images are looked at once, at the end. `long` is a single training of hours.
+images are looked at once, at the end. `benchmarks.rails_long` is a single training of an hour.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _folders(runs: Path, budget: Budget) -> tuple[int, list[Path]]:
 
 
 def long(runs: Path = RUNS) -> Iterator[Row]:
-    """Rows of one training of hours, whose curves.svg is in its folder."""
+    """Rows of one long training, whose curves.svg is in its folder."""
     folder = _train(runs / "long", LONG, read_recipe(LONG).resolved().threads)
     one = _found(folder)
     epochs = read_recipe(folder / RUN_RECIPE).epochs
@@ -205,7 +205,6 @@ def _fidelity(found: list[Found]) -> Iterator[Row]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["long"])
     parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="where the folders of the trainings are")
     arguments = parser.parse_args()
-    print(table((long if arguments.what else rows)(arguments.runs)))
+    print(table(rows(arguments.runs)))

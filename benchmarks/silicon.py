@@ -21,12 +21,15 @@ from scipy.stats import binomtest
 import kcompile as kc
 from benchmarks.row import Row, table
 from benchmarks.trained import ROOT, read_example
+from kcompile.characterize.conditions import Bench, Condition
+from kcompile.characterize.currents import measure_currents
 from kcompile.characterize.run import characterize
 from kcompile.ir.circuit import Circuit
 from kcompile.pdk.cell import load_cells
 from kcompile.pdk.devices import block
 from kcompile.pdk.find import find_library
 from kcompile.pdk.fit import read_fit
+from kcompile.pdk.load import load_pdk
 from kcompile.pdk.trim import trim
 from kcompile.report.monte_carlo import Specimens, draw_laws, draw_transistors
 from kcompile.report.sensitivity import SOURCES, find_sensitivity
@@ -42,6 +45,7 @@ from kcompile.verify.transistors import Confirmation, confirm
 
 RUNS = 15
 POINTS = 200
+SLICE_POINTS = 20
 MISMATCH_POINTS, LAW_DRAWS, TRANSISTOR_DRAWS = 8, 1000, 20
 GROUPS = 4000
 """Groups of specimens on laws, each as large as that on transistors."""
@@ -70,6 +74,7 @@ def rows() -> Iterator[Row]:
     yield from characterization()
     yield from cells()
     yield from moons()
+    yield from slices()
     yield from mismatch()
     yield from sources()
     yield from training()
@@ -125,19 +130,44 @@ def processor_seconds() -> float:
 
 def cells() -> Iterator[Row]:
     """The fits that stand beside the cells."""
+    wanted = {"tanh_pair": ("<= 0.5 / - / 0.1 % of full scale", 5e-3, 1e-3), "relu": ("<= 1 / - / - % of full scale", 1e-2, 1e-2)}
     for cell in load_cells("sky130").values():
         if cell.currents is not None:
             fit = read_fit(cell.folder)
             typical = fit.errors["tt", 27.0]
             said = " / ".join(f"{100 * typical[key]:.2g}" for key in ("worst", "most", "median"))
-            yield Row(f"`{cell.name}`: law against transistors over the range, tt at 27 C, worst / 95 % / median",
-                      "<= 0.5 / - / 0.1 % of full scale", f"{said} %", typical["worst"] <= 5e-3 and typical["median"] <= 1e-3)
+            text, worst, median = wanted.get(cell.name, ("", 0.0, 0.0))
+            yield Row(f"`{cell.name}`: law against transistors over the range, tt at 27 C, worst / 95 % / median", text,
+                      f"{said} %", typical["worst"] <= worst and typical["median"] <= median if text else None)
             worst = max(one["worst"] for one in fit.errors.values())
             yield Row(f"`{cell.name}`: the worst of {len(fit.errors)} corners and temperatures, each with its own constants", "",
                       f"{100 * worst:.2g} % of full scale")
             balance = max(one["imbalance"] for one in fit.errors.values())
             yield Row(f"`{cell.name}`: currents of both terminals apart, worst of all corners and temperatures",
                       "<= 1 % of full scale", f"{100 * balance:.2g} %", balance <= 0.01)
+    cells, signals = load_cells("sky130"), load_pdk("sky130").signals
+    assert signals is not None
+    there = Bench(find_library("sky130"), signals, cells["relu"], cells["bias"])
+    leaks = []
+    for units in ((4, 0), (-4, 0), (4, 1)):
+        found = measure_currents(there, Condition("tt", 27.0), units)
+        against = found.s - found.d < -0.05
+        leaks += [np.abs(one[against]).max() for one in (found.into, found.out)]
+    yield Row("`relu`: what leaks at either terminal from 50 mV below its threshold on, tt at 27 C", "<= 1e-5 of full scale",
+              f"{max(leaks):.1e}", max(leaks) <= 1e-5)
+
+
+def slices() -> Iterator[Row]:
+    """A circuit of two time slices, loaded and read by its own transistors, from random starting voltages."""
+    circuit = kc.compile(ROOT / "examples" / "slices_sky130.kc")
+    starts = np.random.default_rng(FRESH).uniform(-0.25, 0.25, (SLICE_POINTS, len(circuit.inputs)))
+    found = confirm(circuit, list(starts), watch=_said)
+    name = f"slices_sky130.kc, two time slices, {SLICE_POINTS} starting points"
+    said = " / ".join(f"{100 * float(value):.2g}" for value in (
+        np.median(found.error), np.quantile(found.error, 0.95), found.error.max()))
+    assert found.read_error is not None
+    yield Row(f"{name}: distance of all waveforms from the laws, median / 95 % / worst of the swing; of what is read from its "
+              "node", "", f"{said} %; {1e3 * found.read_error:.2g} mV")
 
 
 def moons() -> Iterator[Row]:

@@ -27,7 +27,7 @@ needs_pictures = pytest.mark.skipif(importlib.util.find_spec("skimage") is None 
 RUNS = {"low_pass": (1e-6, 1e-6), "van_der_pol": (60e-9, 1e-6), "lorenz": (5.0, 1e-4), "lc_line": (60e-9, 1e-6),
         "max_cut": (None, 1e-4), "kirchhoff_net": (None, 1e-6), "edges": (None, 1e-4), "two_moons": (None, 1e-6),
         "iris": (None, 1e-6), "friedman1": (None, 1e-6), "california_housing": (None, 1e-5), "digits": (None, 1e-6),
-        "mnist": (None, 1e-6), "two_moons_sky130": (None, 1e-5)}
+        "mnist": (None, 1e-6), "two_moons_sky130": (None, 1e-5), "slices_sky130": (None, 1e-5)}
 # The houses come to 8e-7, where ngspice's own tolerance hides the order of its steps.
 SLOW = {"digits", "mnist"}
 """4,254 devices take ngspice half a minute, 460,136 are too many; `python -m benchmarks.training` runs the former."""

@@ -1,0 +1,25 @@
+"""The long training of examples/mnist.kc inside rails, an hour on two cores; its curves are docs/figures/mnist_long.svg.
+
+    KCOMPILE_DATA=FOLDER python -m benchmarks.rails_long
+
+What was interrupted goes on, and what is finished is judged again: remove out/rails/long to train anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.rails import IMAGES, long
+from benchmarks.row import Row, table
+
+
+def rows() -> Iterator[Row]:
+    """Rows of docs/figures.md."""
+    if IMAGES.is_file():
+        yield from long()
+    else:
+        yield Row("mnist.kc, rail +-4 V, a long training", "", "not measured: no data")
+
+
+if __name__ == "__main__":
+    print(table(rows()))
