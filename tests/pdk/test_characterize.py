@@ -26,12 +26,12 @@ class Measurement:
                                                       "two": replace(pair, name="two")})
         patch.setattr(run, "measure_currents", self.currents)
         patch.setattr(run, "fit_constants", lambda cell, maps, unit, start: Fitted(start, Errors(0.0, 0.0, 0.0, 0.0)))
-        patch.setattr(run, "measure_load", lambda bench, condition, sign: Load(1e-15, 1e-15, 1e-15, 0.0))
+        patch.setattr(run, "measure_load", lambda bench, condition, *units: Load(1e-15, 1e-15, 1e-15, 0.0))
         patch.setattr(run, "measure_mismatch", lambda bench, condition, watch: (Mismatch(*[0.0] * 5), {}))
         self.measured: list[tuple[str, str]] = []
         self.interrupted = interrupted
 
-    def currents(self, bench: Bench, condition: Condition, strength: int) -> None:
+    def currents(self, bench: Bench, condition: Condition, units: tuple[int, int]) -> None:
         if (bench.cell.name, str(condition)) == (self.interrupted, "ff -40 C"):
             raise KeyboardInterrupt
         self.measured.append((bench.cell.name, str(condition)))
