@@ -55,10 +55,11 @@ class Chip:
     def __init__(self, circuit: Circuit, options: BenchOptions) -> None:
         self.circuit = circuit
         self.placed = place(circuit)
-        self.frame = Frame(circuit, options, plain(circuit.name), RESERVED | {*SUPPLIES, *LINES})
+        self._cells = load_cells(circuit.pdk or "")
+        top, taken = plain(circuit.name), {name for cell in self._cells.values() for name in cell.pins}
+        self.frame = Frame(circuit, options, f"{top}_top" if top in taken else top, RESERVED | {*SUPPLIES, *LINES})
         self.nodes = np.array([COMMON, *self.frame.names.nodes[1:]], dtype=object)
         """Net of each node."""
-        self._cells = load_cells(circuit.pdk or "")
         self.clocked = len(circuit.phases) > 1
         self.lines: dict[str, tuple[str, str]] = {}
         """Pins of each clock and its inverse, by `load` and the names of the slices."""

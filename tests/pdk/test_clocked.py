@@ -139,6 +139,13 @@ def test_what_cannot_be_clocked_is_refused() -> None:
     assert "time slices need clocks, and pass1 has no form with a gate" in message(passed)
 
 
+def test_a_circuit_named_like_a_cell_is_another_subcircuit() -> None:
+    files = kc.lower(net(NET.replace("circuit Two", "circuit Buffer")), "spice")
+    text = next(one.text for one in files if one.name == "Buffer.spice")
+    names = [line.split()[1] for line in text.splitlines() if line.startswith(".subckt")]
+    assert "buffer_top" in names and len(names) == len(set(names))
+
+
 def test_thresholds_choose_their_own_subcircuit() -> None:
     circuit = net()
     banks = {bank.table.bank: bank for bank in place(circuit).banks}
