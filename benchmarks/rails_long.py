@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from benchmarks.rails import IMAGES, long
 from benchmarks.row import Row, table
 
+NOTE = """Its curves: [mnist_long.svg](figures/mnist_long.svg)."""
+
 
 def rows() -> Iterator[Row]:
     """Rows of docs/figures.md."""

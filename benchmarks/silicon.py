@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -90,13 +89,15 @@ def models() -> Iterator[Row]:
     options = "".join(f".options {one}\n" for one in found.library.options)
     decks = {"none": "r1 a 0 1\n", "cut": f".include models.lib\n{options}{cards}", "whole": f"{library}{options}{cards}"}
     text = trim(found, "tt", kinds).text
-    ran = {name: [run_deck(f"* models\n{body}va a 0 1\n.dc va 0 1.8 0.1\n.end\n", text) for _ in range(RUNS)]
-           for name, body in decks.items()}
+    ran: dict[str, list[tuple[float, np.ndarray]]] = {name: [] for name in decks}
+    for _ in range(RUNS):
+        for name, body in decks.items():
+            ran[name].append(run_deck(f"* models\n{body}va a 0 1\n.dc va 0 1.8 0.1\n.end\n", text))
     seconds = {name: float(np.median([one for one, _ in runs])) for name, runs in ran.items()}
     cut, whole = (seconds[name] - seconds["none"] for name in ("cut", "whole"))
     equal = np.array_equal(ran["cut"][0][1], ran["whole"][0][1])
-    yield Row(f"models of {len(kinds)} kinds of transistors, cut from the library / the whole library: processor time of ngspice "
-              f"beyond a deck without models, median of {RUNS}; all currents", "< 0.1 s, equal digits",
+    yield Row(f"models of {len(kinds)} kinds of transistors, cut from the library / the whole library: seconds of ngspice beyond "
+              f"a deck without models, median of {RUNS}; all currents", "< 0.1 s, equal digits",
               f"{cut:.3f} / {whole:.2f} s; {'equal' if equal else 'other'} digits", cut < 0.1 and equal)
 
 
@@ -113,19 +114,14 @@ def characterization() -> Iterator[Row]:
 
 
 def run_deck(main: str, models: str) -> tuple[float, np.ndarray]:
-    """Processor seconds of a run, and all its values; past the audit, which lets no deck read the library of a foundry."""
+    """Seconds of a run, and all its values; past the audit, which lets no deck read the library of a foundry."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in (("main.cir", main), ("models.lib", models)):
             Path(folder, name).write_text(text)
-        before = processor_seconds()
+        before = time.perf_counter()
         run_limited([NGSPICE.find(), "-n", "-b", "-r", "out.raw", "main.cir"], folder)
-        return processor_seconds() - before, read_raw(Path(folder, "out.raw")).values
-
-
-def processor_seconds() -> float:
-    """Of all programs that this one has waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+        seconds = time.perf_counter() - before
+        return seconds, read_raw(Path(folder, "out.raw")).values
 
 
 def cells() -> Iterator[Row]:

@@ -75,7 +75,7 @@ class Bench:
         """What the templates of all measurements read."""
         signals, cell = self.signals, self.cell
         name = cell.subcircuits[int(cell.form(np.array(strength), np.array(threshold)))]
-        values = f"k={abs(strength)}" + (f" {cell.threshold}={threshold}" if threshold else "")
+        values = " ".join(f"{key}={value:g}" for key, value in cell.sizes(strength, threshold).items())
         return {"options": " ".join([*self.found.library.options, f"gmin={GMIN}"]), "temperature": number(condition.temperature),
                 "supply": number(signals.supply), "common": number(signals.common_mode),
                 "reference": number(signals.unit_current * signals.bias_units), "units": signals.bias_units,

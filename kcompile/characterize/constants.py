@@ -51,7 +51,7 @@ def fit_constants(cell: Cell, maps: Sequence[CurrentMap], full_scale: float, sta
         constants = dict(zip(names, known * factors, strict=True))
         parts = []
         for one in maps:
-            flow = law({**constants, **named_units(cell, *one.units)}, one.s, one.d) / (abs(one.units[0]) * full_scale)
+            flow = law({**constants, **cell.units(*one.units)}, one.s, one.d) / (abs(one.units[0]) * full_scale)
             parts += [flow - one.into, flow - one.out]
         return np.concatenate(parts)
 
@@ -73,8 +73,3 @@ def law_of(model: DeviceModel, names: Sequence[str]) -> Flow:
         return run({**{name: np.asarray(value) for name, value in values.items()}, ends[0]: s, ends[1]: d})[0]
 
     return flow
-
-
-def named_units(cell: Cell, strength: float, threshold: float = 0.0) -> dict[str, float]:
-    """Parameters of the law of a cell that count its units."""
-    return {cell.strength: float(strength), **({cell.threshold: float(threshold)} if cell.threshold else {})}

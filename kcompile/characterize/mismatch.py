@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from kcompile.characterize.conditions import Bench, Condition
-from kcompile.characterize.constants import law_of, named_units
+from kcompile.characterize.constants import law_of
 from kcompile.lower.columns import number
 from kcompile.pdk.fit import Mismatch
 from kcompile.verify.run_ngspice import run_ngspice
@@ -60,20 +60,20 @@ def draw_cells(bench: Bench, condition: Condition, strength: int, seed: int) -> 
         "step": number(STEP), "seed": seed})
     vectors = [f"i({end}_{k})" for k in range(COPIES) for end in ("vs", "vd")]
     run = run_ngspice(deck, until=high, expected=vectors)
-    amperes = run.raw.columns(tuple(vectors)).reshape(-1, COPIES, 2) / (abs(strength) * signals.unit_current)
+    amperes = run.raw.columns(tuple(vectors)).reshape(-1, COPIES, 2) / (abs(strength) * bench.full_scale)
     return _taken_apart(bench, strength, run.raw.time - signals.common_mode, amperes[:, :, 0].T, -amperes[:, :, 1].T)
 
 
 def _taken_apart(bench: Bench, strength: int, volts: np.ndarray, into: np.ndarray, out: np.ndarray) -> Draws:
     """Offset and gain of each copy that bring the law to the mean of its two currents, and half of what these are apart."""
-    cell, unit = bench.cell, bench.signals.unit_current
+    cell, unit = bench.cell, bench.full_scale
     law = law_of(cell.law, ())
     found = []
     for one, other in zip(into, out, strict=True):
         mean = (one + other) / 2
 
         def distance(given: np.ndarray, mean: np.ndarray = mean) -> np.ndarray:
-            flow = law(named_units(cell, strength), volts + given[0], np.zeros_like(volts))
+            flow = law(cell.units(strength), volts + given[0], np.zeros_like(volts))
             return (1 + given[1]) * flow / (abs(strength) * unit) - mean
 
         found.append((*least_squares(distance, np.zeros(2)).x, float(np.mean(one - other)) / 2))

@@ -1,7 +1,7 @@
 """A circuit of cells as its parts: bias lines, devices and capacitors, each a subcircuit with values and nets.
 
 A circuit with several time slices is clocked: its cells are those with gates, switches load its nodes, and buffers show its
-outputs.
+outputs. Cells outside of the slices have a gate too, or they would go on while nodes are loaded and read.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ class Chip:
         self.nodes = np.array([COMMON, *self.frame.names.nodes[1:]], dtype=object)
         """Net of each node."""
         self.clocked = len(circuit.phases) > 1
-        self.lines: dict[str, tuple[str, str]] = {}
-        """Pins of each clock and its inverse, by `load` and the names of the slices."""
+        self.gates: dict[int | None, tuple[str, str]] = {}
+        """Pins of the clock of each slice, and of what is outside of all, with its inverse."""
+        self.loading: tuple[str, str] = ("", "")
+        """Pins of the clock that loads nodes, and its inverse."""
         self.starts: dict[int, str] = {}
         """Pin that a node is loaded from; the others begin at the common mode."""
         self.reads: dict[int, str] = {}
@@ -79,7 +81,7 @@ class Chip:
 
     def _check(self) -> None:
         circuit, pdk = self.circuit, self.circuit.pdk
-        ungated = [bank.cell.name for bank in self.placed.banks if not bank.cell.gated and bank.table.phase is not None]
+        ungated = [bank.cell.name for bank in self.placed.banks if not bank.cell.gated]
         missing = [name for name in ("switch", "buffer") if name not in self._cells]
         if ungated or missing:
             lacks = f"{ungated[0]} has no form with a gate" if ungated else f"{pdk} has no cell `{missing[0]}`"
@@ -94,8 +96,11 @@ class Chip:
 
     def _claim(self) -> None:
         claim, names, circuit = self.frame.names.space.claim, self.frame.names.nodes, self.circuit
-        for name in ("load", *(f"gate_{phase.name}" for phase in circuit.phases)):
-            self.lines[name.removeprefix("gate_")] = claim(f"{name}_on"), claim(f"{name}_off")
+        self.loading = claim("load_on"), claim("load_off")
+        self.gates = {k: (claim(f"gate_{phase.name}_on"), claim(f"gate_{phase.name}_off"))
+                      for k, phase in enumerate(circuit.phases)}
+        if any(bank.table.phase is None for bank in self.placed.banks):
+            self.gates[None] = claim("gate_all_on"), claim("gate_all_off")
         given = {*circuit.inputs.tolist(), *np.flatnonzero(circuit.nodes.initial).tolist()} & set(circuit.free.tolist())
         self.starts = {node: claim(f"start_{names[node]}") for node in sorted(given)}
         self.reads = {node: claim(f"read_{names[node]}") for node in circuit.outputs.tolist() if node in circuit.free}
@@ -108,12 +113,15 @@ class Chip:
         ohms = self._cells["switch"].resistance
         assert ohms is not None
         load = LOADING * ohms * float(self.placed.target[self.circuit.free].max())
-        return Clocks(load, tuple(float(phase.duration) for phase in self.circuit.phases), self.signals.supply)
+        return Clocks(load, tuple(float(phase.duration) for phase in self.circuit.phases))
 
     @property
-    def windows(self) -> Mapping[str, tuple[float, float]]:
-        """Seconds from and to which each clock is on, none without clocks."""
-        return {} if self.clocks is None else self.clocks.windows([phase.name for phase in self.circuit.phases])
+    def windows(self) -> Mapping[tuple[str, str], tuple[float, float]]:
+        """Seconds from and to which each clock is on, by its pin and that of its inverse; none without clocks."""
+        if self.clocks is None:
+            return {}
+        return {self.loading: (0.0, self.clocks.load),
+                **{lines: self.clocks.window(phase) for phase, lines in self.gates.items()}}
 
     @cached_property
     def ports(self) -> list[str]:
@@ -121,8 +129,7 @@ class Chip:
         driven nodes, starting voltages, outputs and clocks."""
         driven = [str(name) for name in self.nodes[self.circuit.driven]]
         if self.clocked:
-            lines = [line for pair in self.lines.values() for line in pair]
-            return [*driven, *self.starts.values(), *self.reads.values(), *lines]
+            return [*driven, *self.starts.values(), *self.reads.values(), *(line for pair in self.windows for line in pair)]
         return list(dict.fromkeys([*self.frame.ports, *driven]))
 
     @cached_property
@@ -132,7 +139,7 @@ class Chip:
         said = dict.fromkeys(self.ports, "inout")
         if self.clocked:
             said |= dict.fromkeys(self.starts.values(), "start") | dict.fromkeys(self.reads.values(), "output")
-            said |= {line: "clock" for pair in self.lines.values() for line in pair}
+            said |= {line: "clock" for pair in self.windows for line in pair}
         else:
             said |= dict.fromkeys(nodes[circuit.outputs], "output") | dict.fromkeys(nodes[circuit.inputs], "input")
         said |= dict.fromkeys(nodes[circuit.driven], "driven")
@@ -165,23 +172,18 @@ class Chip:
         return list({part.cell.name: part.cell for part in self.parts}.values())
 
     def _devices(self, bank: Bank) -> Iterator[Part]:
-        row = self.frame.names.row(bank.table)
+        row, cell = self.frame.names.row(bank.table), bank.cell
+        clock: dict[str, str] = dict(zip(GATES, self.gates[bank.table.phase], strict=True)) if self.clocked else {}
         for i in np.flatnonzero(bank.strengths).tolist():
-            phase = bank.table.phase if self.clocked else None
-            subcircuit = (bank.cell.subcircuits if phase is None else bank.cell.gated)[bank.forms[i]]
+            subcircuit = (cell.gated if self.clocked else cell.subcircuits)[bank.forms[i]]
             ends = tuple(self.nodes[bank.table.nodes[i]])
-            pair = () if phase is None else zip(GATES, self.lines[self.circuit.phases[phase].name], strict=True)
-            clocks: dict[str, str] = dict(pair)
-            nets = (*ends, *(clocks.get(pin, pin) for pin in bank.cell.pins[subcircuit][len(ends):]))
-            values = {bank.cell.strength: float(abs(bank.strengths[i]))}
-            if bank.thresholds[i]:
-                values[bank.cell.threshold] = float(bank.thresholds[i])
-            yield Part(f"x{row % i}", nets, bank.cell, subcircuit, values)
+            nets = (*ends, *(clock.get(pin, pin) for pin in cell.pins[subcircuit][len(ends):]))
+            yield Part(f"x{row % i}", nets, cell, subcircuit, cell.sizes(bank.strengths[i], bank.thresholds[i]))
 
     def _loads(self) -> Iterator[Part]:
         cell = self._cells["switch"]
         for node in self.circuit.free.tolist():
-            nets = (self.starts.get(node, COMMON), str(self.nodes[node]), *self.lines["load"], "vdd", "vss")
+            nets = (self.starts.get(node, COMMON), str(self.nodes[node]), *self.loading, "vdd", "vss")
             yield Part(f"xload_{self.nodes[node]}", nets, cell, "switch", {})
 
     def _buffers(self) -> Iterator[Part]:
@@ -204,6 +206,6 @@ class Chip:
                       for node in self.circuit.free}
         found = {**self.frame.map({id(table): "x" for table in self.circuit.tables}, {}, {}), "capacitors": capacitors}
         if self.clocks is not None:
-            found["clocks"] = {"on": {self.lines[name][0]: list(window) for name, window in self.windows.items()},
+            found["clocks"] = {"on": {line: list(window) for (line, _), window in self.windows.items()},
                                "read": self.clocks.end}
         return found

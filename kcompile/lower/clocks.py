@@ -5,7 +5,6 @@ A clock is a line and its inverse. Slices do not overlap: between two of them no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,11 +22,10 @@ READING = 2e-6
 
 @dataclass(frozen=True)
 class Clocks:
-    """load: seconds in which nodes are loaded; slices: seconds of each time slice; high: volts of a clock that is on."""
+    """load: seconds in which nodes are loaded; slices: seconds of each time slice."""
 
     load: float
     slices: tuple[float, ...]
-    high: float
 
     @cached_property
     def begins(self) -> np.ndarray:
@@ -45,15 +43,14 @@ class Clocks:
         at = np.searchsorted(ends, np.asarray(times) * (1 - 1e-12), side="left").clip(0, len(ends) - 1)
         return self.begins[at] + (times - np.concatenate([[0.0], ends[:-1]])[at])
 
-    def windows(self, names: Sequence[str]) -> Mapping[str, tuple[float, float]]:
-        """Seconds from and to which each clock is on: `load`, and the slices by their names."""
-        spans = zip(self.begins.tolist(), self.slices, strict=True)
-        slices = {name: (start, start + length) for name, (start, length) in zip(names, spans, strict=True)}
-        return {"load": (0.0, self.load), **slices}
+    def window(self, phase: int | None) -> tuple[float, float]:
+        """Seconds from and to which a slice lasts; without one, from the beginning of the first to the end of the last."""
+        first, last = (0, -1) if phase is None else (phase, phase)
+        return float(self.begins[first]), float(self.begins[last] + self.slices[last])
 
-    def corners(self, window: tuple[float, float], inverse: bool) -> list[float]:
-        """Times and volts, in turn, of a clock that is on in a window."""
-        start, stop = window
-        off, on = (self.high, 0.0) if inverse else (0.0, self.high)
-        first = [0.0, on] if start == 0 else [0.0, off, start, off, start + EDGE, on]
-        return [*first, stop, on, stop + EDGE, off]
+
+def corners(window: tuple[float, float], off: float, on: float) -> list[float]:
+    """Times and volts, in turn, of a line that is at `on` in a window, and at `off` otherwise."""
+    start, stop = window
+    first = [0.0, on] if start == 0 else [0.0, off, start, off, start + EDGE, on]
+    return [*first, stop, on, stop + EDGE, off]

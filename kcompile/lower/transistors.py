@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.chip import COMMON, SUPPLIES, Chip, Part
+from kcompile.lower.clocks import corners
 from kcompile.lower.columns import number
 from kcompile.lower.frame import Netlist
 from kcompile.lower.spice import source_card
@@ -55,7 +56,8 @@ def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
     artifacts = (Artifact(f"{name}.spice", spice), Artifact(f"{name}_tb.cir", bench), Artifact(f"{name}_models.lib", models.text),
                  Artifact(f"{name}.sym", symbol(chip, inputs)),
                  Artifact(f"{name}.map.json", json.dumps(chip.map(), indent=1) + "\n"))
-    return Netlist(artifacts, chip.vectors, (), frame.names, signals.common_mode, clocks, chip.windows, _reads(chip))
+    return Netlist(artifacts, chip.vectors, (), frame.names, signals.common_mode, clocks,
+                   {line: window for (line, _), window in chip.windows.items()}, _reads(chip))
 
 
 def _card(part: Part) -> str:
@@ -72,10 +74,10 @@ def _clocked(chip: Chip) -> Iterator[str]:
     """Sources of clocks and starting voltages, as far as a chip has these."""
     if chip.clocks is None:
         return
-    for name, lines in chip.lines.items():
-        for inverse, line in enumerate(lines):
-            corners = chip.clocks.corners(chip.windows[name], bool(inverse))
-            yield f"v{line} {line} 0 PWL({' '.join(map(number, corners))})"
+    high = chip.signals.supply
+    for (line, inverse), window in chip.windows.items():
+        for pin, levels in ((line, (0.0, high)), (inverse, (high, 0.0))):
+            yield f"v{pin} {pin} 0 PWL({' '.join(map(number, corners(window, *levels)))})"
     for node, pin in chip.starts.items():
         yield f"v{pin} {pin} {COMMON} {number(chip.frame.starts[node])}"
 

@@ -104,7 +104,7 @@ def _fitting(table: InstanceTable, cell: Cell) -> Fitting:
     """A bank as units of a cell, each device as those that come closest to its currents in the mean square."""
     s, d = _voltages(cell)
     units, thresholds = _choices(cell)
-    offered = _flow(cell.law, {name: column[:, None] for name, column in _named(cell, units, thresholds).items()}, s, d)
+    offered = _flow(cell.law, {name: column[:, None] for name, column in cell.units(units, thresholds).items()}, s, d)
     full = np.abs(units) * np.abs(offered[np.abs(units) == 1]).max()
     wanted = _currents(table, s, d)
     square = np.sum(offered**2, axis=1)
@@ -125,12 +125,6 @@ def _choices(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
              for threshold in range(units if cell.threshold else 1)]
     units, thresholds = np.array(pairs, dtype=np.int64).T
     return units, thresholds
-
-
-def _named(cell: Cell, units: np.ndarray, thresholds: np.ndarray) -> dict[str, np.ndarray]:
-    """Parameters of the law of a cell that count its units."""
-    columns = {cell.strength: frozen(units.astype(np.float64))}
-    return {**columns, cell.threshold: frozen(thresholds.astype(np.float64))} if cell.threshold else columns
 
 
 def _voltages(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
@@ -161,10 +155,11 @@ def _flow(model: DeviceModel, values: Mapping[str, np.ndarray], s: np.ndarray, d
 
 def _is_placed(table: InstanceTable, cells: Sequence[Cell]) -> bool:
     """Whether a bank is made of whole units of a cell already."""
-    return any(cell.makes(table.model) and np.all(table.params[cell.strength] % 1 == 0) for cell in cells)
+    return any(cell.makes(table.model) and all(np.all(table.params[name] % 1 == 0) for name in cell.units(0)) for cell in cells)
 
 
 def _as_cell(table: InstanceTable, found: Fitting) -> InstanceTable:
     """The bank as a cell; what it shared with others has another unit, or is rounded now."""
-    params = _named(found.cell, found.units, found.thresholds)
+    counted = found.cell.units(found.units, found.thresholds)
+    params = {name: frozen(column.astype(np.float64)) for name, column in counted.items()}
     return replace(table, model=found.cell.law, params=params, ties={}, fixed=frozenset())

@@ -117,6 +117,14 @@ class Cell:
         """Which of its subcircuits makes a strength and a threshold."""
         return (units < 0) * 1 + (thresholds > 0) * (2 if self.signed else 1)
 
+    def units(self, strength: Any, threshold: Any = 0.0) -> dict[str, Any]:
+        """Parameters of its law that count units; numbers or arrays."""
+        return {self.strength: strength, **({self.threshold: threshold} if self.threshold else {})}
+
+    def sizes(self, strength: int, threshold: int = 0) -> dict[str, float]:
+        """Parameters of the subcircuit that makes a strength and a threshold."""
+        return {self.strength: float(abs(strength)), **({self.threshold: float(threshold)} if threshold else {})}
+
     @property
     def transistors(self) -> frozenset[str]:
         """Names of the models that its subcircuits use."""
@@ -155,10 +163,11 @@ class Cell:
 
     @property
     def mismatch(self) -> Mismatch:
-        """Deviations of one unit, of a cell that has specimens."""
-        found = self.fit.mismatch
-        assert found is not None, self.name
-        return found
+        """Deviations of one unit; raises `CompileError` KC0725 for a cell of which none were measured."""
+        if self.fit.mismatch is None:
+            raise CompileError(Diagnostic("KC0725", f"the fit of {self.pdk}/{self.name} has no mismatch",
+                                          hint="`kcompile pdk characterize` measures that of a cell with a `drawn` law"))
+        return self.fit.mismatch
 
     def makes(self, model: DeviceModel) -> bool:
         """Whether a device has the law of this cell, whatever the values of its constants."""

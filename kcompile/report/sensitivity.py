@@ -91,8 +91,7 @@ def _areas(circuit: Circuit, lot: Lot) -> tuple[tuple[str, ...], np.ndarray]:
         thresholds = table.params[cell.threshold] if cell.threshold else np.zeros_like(units)
         for row, form in enumerate(cell.form(units, thresholds).tolist()):
             names.append(table.name(row))
-            values = {cell.strength: abs(float(units[row])), cell.threshold: float(thresholds[row])}
-            areas.append(block(cell, cell.subcircuits[form], values, "").area)
+            areas.append(block(cell, cell.subcircuits[form], cell.sizes(units[row], thresholds[row]), "").area)
     chip = Chip(circuit, BenchOptions(until=circuit.duration or 1.0))
     shared = [part for part in chip.parts if part.cell.name == "bias"]
     return (*names, BIAS), np.array([*areas, sum(block(one.cell, one.subcircuit, one.values, "").area for one in shared)])

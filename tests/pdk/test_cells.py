@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import kcompile as kc
 from kcompile.characterize.conditions import Bench, Condition
-from kcompile.characterize.constants import fit_constants, law_of, named_units
+from kcompile.characterize.constants import fit_constants, law_of
 from kcompile.characterize.currents import measure_currents
 from kcompile.characterize.loads import measure_load
 from kcompile.characterize.run import characterize
@@ -93,7 +93,7 @@ def test_laws_of_other_cells_are_what_their_transistors_give(name: str, units: t
     there = bench(name)
     found = measure_currents(there, Condition("tt", 27.0), units)
     law = law_of(there.cell.law, ())
-    wanted = law(named_units(there.cell, *units), found.s, found.d) / (abs(units[0]) * there.full_scale)
+    wanted = law(there.cell.units(*units), found.s, found.d) / (abs(units[0]) * there.full_scale)
     assert np.abs(wanted - found.into).max() <= worst and np.abs(wanted - found.out).max() <= worst
     assert found.imbalance.max() <= 1e-2 and np.abs(found.into).max() > 0.5
     if name == "relu":

@@ -12,7 +12,7 @@ import kcompile as kc
 from kcompile.diagnostics import KcompileError, render_text
 from kcompile.lower.base import BenchOptions
 from kcompile.lower.chip import Chip
-from kcompile.lower.clocks import EDGE, GAP, Clocks
+from kcompile.lower.clocks import EDGE, GAP, Clocks, corners
 from kcompile.pdk.placement import place
 from kcompile.plot import plot_clocks
 from kcompile.verify.show import show_report
@@ -66,9 +66,9 @@ def test_slices_on_transistors_do_what_their_laws_say(confirmed: Confirmation) -
     assert confirmed.error[0, 0].max() <= 5e-3
     assert confirmed.read_error is not None and 0 < confirmed.read_error <= 8e-3
     said = show_report(confirmed)
-    assert "mix 305 ns to 605 ns, decide 610 ns to 910 ns, read at 2.91 us" in said
+    assert "gate_mix_on 305 ns to 605 ns, gate_decide_on 610 ns to 910 ns, read at 2.91 us" in said
     content = confirmed.record()
-    assert content["latency"] == pytest.approx(2.91e-6) and content["clocks"]["decide"] == pytest.approx([610e-9, 910e-9])
+    assert content["latency"] == pytest.approx(2.91e-6) and content["clocks"]["gate_decide_on"] == pytest.approx([610e-9, 910e-9])
     assert content["energy"] == pytest.approx(content["power"] * 2.91e-6)
 
 
@@ -82,13 +82,28 @@ def test_cells_of_a_slice_do_nothing_in_another(confirmed: Confirmation) -> None
     assert second[1] > 0.015 > 0.002 > first[1]
 
 
-def test_cells_of_slices_have_gates_and_others_none() -> None:
+def test_cells_that_are_always_connected_rest_while_nodes_are_loaded_and_read() -> None:
+    text = NET.replace("    phase mix", "    TanhPair always(x[0], y[0]) { k = 2 };\n    phase mix")
+    found = kc.verify(net(text))
+    assert isinstance(found, Confirmation)
+    assert found.passed and found.error[0, 0].max() <= 5e-3
+    assert found.read_error is not None and found.read_error <= 8e-3
+    assert found.clocks["gate_all_on"] == pytest.approx([305e-9, 910e-9])
+
+
+def test_a_slice_may_be_called_load() -> None:
+    chip = Chip(net(NET.replace("phase mix", "phase load")), BenchOptions())
+    assert [line for line, _ in chip.windows] == ["load_on", "gate_load_on", "gate_decide_on"]
+    assert len({net for one in chip.windows for net in one}) == 6
+
+
+def test_cells_of_slices_have_gates() -> None:
     text = NET.replace("    phase mix", "    TanhPair always(x[0], y[0]) { k = 1 };\n    phase mix")
     parts = {part.name: part for part in Chip(net(text), BenchOptions()).parts}
     gated = parts["xmix_w_0"]
     assert gated.subcircuit == "tanh_pair_gated" and gated.nets[-4:] == ("gate_mix_on", "gate_mix_off", "vdd", "vss")
     assert parts["xmix_v"].subcircuit == "tanh_pair_crossed_gated" and parts["xdecide_c"].subcircuit == "relu_above_gated"
-    assert parts["xalways"].subcircuit == "tanh_pair"
+    assert parts["xalways"].subcircuit == "tanh_pair_gated" and parts["xalways"].nets[-4:-2] == ("gate_all_on", "gate_all_off")
     assert parts["xload_x_0"].nets == ("start_x_0", "x_0", "load_on", "load_off", "vdd", "vss")
     assert parts["xload_h_0"].nets[:2] == ("cm", "h_0")
     assert parts["xread_y_1"].nets[:2] == ("y_1", "read_y_1")
@@ -109,7 +124,7 @@ def text_of(target: str, name: str) -> str:
 
 def test_the_picture_of_clocks_has_a_row_for_each(confirmed: Confirmation) -> None:
     drawn = plot_clocks(confirmed)
-    places = [drawn.index(f">{name}<") for name in ("load", "mix", "decide")]
+    places = [drawn.index(f">{name}<") for name in ("load_on", "gate_mix_on", "gate_decide_on")]
     assert places == sorted(places) and drawn.count("time in") == 1
 
 
@@ -118,18 +133,18 @@ def test_layouts_of_clocked_chips_match() -> None:
 
 
 def test_clocks_of_slices_do_not_overlap() -> None:
-    clocks = Clocks(1e-7, (3e-7, 2e-7), 1.8)
-    windows = clocks.windows(("one", "two"))
-    (_, loaded), (first, second), (third, end) = windows["load"], windows["one"], windows["two"]
-    assert first - loaded > EDGE and third - second > EDGE
+    clocks = Clocks(1e-7, (3e-7, 2e-7))
+    (first, second), (third, end) = clocks.window(0), clocks.window(1)
+    assert first - clocks.load > EDGE and third - second > EDGE and clocks.window(None) == (first, end)
     assert end < clocks.end
     np.testing.assert_allclose([second - first, end - third], clocks.slices)
     # Times of the program: the end of a slice belongs to it, what follows to the next one.
     at = clocks.chip_times(np.array([0.0, 3e-7, 3.001e-7, 5e-7]))
     np.testing.assert_allclose(at, [first, second, third + 1e-10, end], rtol=1e-9)
     assert third - second == pytest.approx(GAP)
-    on, off = (np.array(clocks.corners((first, second), inverse)).reshape(-1, 2) for inverse in (False, True))
+    on, off = (np.array(corners((first, second), *levels)).reshape(-1, 2) for levels in ((0.0, 1.8), (1.8, 0.0)))
     np.testing.assert_allclose(on[:, 1] + off[:, 1], 1.8)
+    assert on[:, 1].tolist() == [0.0, 0.0, 1.8, 1.8, 0.0]
 
 
 def test_what_cannot_be_clocked_is_refused() -> None:

@@ -24,7 +24,6 @@ from kcompile.train.circuit_module import CircuitModule  # noqa: E402
 from kcompile.train.data import make_data  # noqa: E402
 from kcompile.train.encoding import make_encoding  # noqa: E402
 from kcompile.train.fit import fit  # noqa: E402
-from kcompile.train.grid import grids_of  # noqa: E402
 from kcompile.train.history import Record  # noqa: E402
 from kcompile.train.judge import judge, make_module  # noqa: E402
 from kcompile.train.objective import Objective  # noqa: E402
@@ -490,22 +489,6 @@ def test_voltages_beyond_the_span_cost_until_they_stay_inside() -> None:
     assert free.report.peaks.max() > 2.0 and held.report.peaks.max() < 1.0
     # The span is no loss of what is judged, and the first step moves weights that it bends.
     assert held.history[0].train_loss != free.history[0].train_loss
-
-
-def test_a_grid_keeps_to_the_limits() -> None:
-    grid = grids_of(kc.compile(NET), Recipe(grid={"i0": 3.0}))["mix.w.i0"]
-    values = torch.tensor([7.9, -7.9, 4.4, 4.6], requires_grad=True)
-    assert grid(values).tolist() == [6.0, -6.0, 3.0, 6.0], "9 lies beyond the limit of 8"
-    grid(values).sum().backward()
-    assert values.grad is not None and values.grad.tolist() == [1.0] * 4, "gradients pass"
-    said = message(grids_of, kc.compile(OPEN), Recipe(grid={"g": 2.0}))
-    assert "no multiple of 2 lies within the limits (2.0, 4.0) of `w.g`" in said
-
-
-OPEN = kc.Source("open.kc", """use std.passive: Capacitor;
-device W(a, b) { param g: conductance = 3 S in (2 S, 4 S) trainable; I(a, b) <+ g * V(a, b); }
-circuit Open { node x, y; Capacitor(n, gnd) { c = 1 F } for n in x + y; W w(x, y); input x; output y; }
-""")
 
 
 def test_half_of_one_step_is_refused() -> None:
