@@ -6,7 +6,7 @@ deck is what the bias lines do to all cells at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +35,10 @@ class Draws:
     imbalance: np.ndarray
 
 
-def measure_mismatch(bench: Bench, condition: Condition, watch: Callable[[str], None]) -> tuple[Mismatch, dict[int, Mismatch]]:
-    """Deviations of one unit, and those at each strength as they were drawn; `condition` has the mismatch section of a corner.
+def measure_mismatch(bench: Bench, condition: Condition, constants: Mapping[str, float],
+                     watch: Callable[[str], None]) -> tuple[Mismatch, dict[int, Mismatch]]:
+    """Deviations of one unit, and those at each strength as they were drawn. condition: has the mismatch section of a corner;
+    constants: of the law in that corner.
 
     One unit's are the mean over the strengths of deviations times the square root of the units. What bias lines do is the same
     for all strengths, and is taken from the strongest, whose own spread is the smallest.
@@ -44,14 +46,14 @@ def measure_mismatch(bench: Bench, condition: Condition, watch: Callable[[str], 
     by_strength = {}
     for strength in STRENGTHS:
         watch(f"{bench.cell.name}: mismatch, {strength} units")
-        by_strength[strength] = _spread([draw_cells(bench, condition, strength, seed) for seed in range(1, DECKS + 1)])
+        by_strength[strength] = _spread([draw_cells(bench, condition, constants, strength, seed) for seed in range(1, DECKS + 1)])
     own = {name: float(np.mean([getattr(one, name) * np.sqrt(strength) for strength, one in by_strength.items()]))
            for name in ("offset", "gain", "imbalance")}
     last = by_strength[STRENGTHS[-1]]
     return Mismatch(**own, bias_gain=last.bias_gain, bias_imbalance=last.bias_imbalance), by_strength
 
 
-def draw_cells(bench: Bench, condition: Condition, strength: int, seed: int) -> Draws:
+def draw_cells(bench: Bench, condition: Condition, constants: Mapping[str, float], strength: int, seed: int) -> Draws:
     """Copies of a cell in one deck. Raises `ToolMissing`, `SimulatorFailed`."""
     signals, cell = bench.signals, bench.cell
     low, high = bench.range
@@ -61,13 +63,14 @@ def draw_cells(bench: Bench, condition: Condition, strength: int, seed: int) -> 
     vectors = [f"i({end}_{k})" for k in range(COPIES) for end in ("vs", "vd")]
     run = run_ngspice(deck, until=high, expected=vectors)
     amperes = run.raw.columns(tuple(vectors)).reshape(-1, COPIES, 2) / (abs(strength) * bench.full_scale)
-    return _taken_apart(bench, strength, run.raw.time - signals.common_mode, amperes[:, :, 0].T, -amperes[:, :, 1].T)
+    return _taken_apart(bench, constants, strength, run.raw.time - signals.common_mode, amperes[:, :, 0].T, -amperes[:, :, 1].T)
 
 
-def _taken_apart(bench: Bench, strength: int, volts: np.ndarray, into: np.ndarray, out: np.ndarray) -> Draws:
+def _taken_apart(bench: Bench, constants: Mapping[str, float], strength: int, volts: np.ndarray, into: np.ndarray,
+                 out: np.ndarray) -> Draws:
     """Offset and gain of each copy that bring the law to the mean of its two currents, and half of what these are apart."""
     cell, unit = bench.cell, bench.full_scale
-    law = law_of(cell.law, ())
+    law = law_of(cell.law_with(constants), ())
     found = []
     for one, other in zip(into, out, strict=True):
         mean = (one + other) / 2

@@ -78,7 +78,8 @@ def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[
     signs = (1, -1) if cell.signed else (1,)
     forms = [(sign, threshold) for threshold in ((0, 1) if cell.threshold else (0,)) for sign in signs]
     loads = {name: measure_load(bench, typical, *form) for name, form in zip(cell.subcircuits, forms, strict=True)}
-    drawn = measure_mismatch(bench, Condition(f"{typical.corner}_mm", typical.temperature), watch) if cell.drawn else None
+    apart = Condition(f"{typical.corner}_mm", typical.temperature)
+    drawn = measure_mismatch(bench, apart, fits[typical].constants, watch) if cell.drawn else None
     sources = {"command": command, "ngspice": version, "library": bench.models(signals.corners[0]).digest[:16]}
     said = f"Written by `{command}`: {typical}."
     write_files(folder, {CONSTANTS: format_constants(cell, fits[typical].constants, said),

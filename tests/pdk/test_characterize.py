@@ -27,7 +27,7 @@ class Measurement:
         patch.setattr(run, "measure_currents", self.currents)
         patch.setattr(run, "fit_constants", lambda cell, maps, unit, start: Fitted(start, Errors(0.0, 0.0, 0.0, 0.0)))
         patch.setattr(run, "measure_load", lambda bench, condition, *units: Load(1e-15, 1e-15, 1e-15, 0.0))
-        patch.setattr(run, "measure_mismatch", lambda bench, condition, watch: (Mismatch(*[0.0] * 5), {}))
+        patch.setattr(run, "measure_mismatch", lambda bench, condition, constants, watch: (Mismatch(*[0.0] * 5), {}))
         self.measured: list[tuple[str, str]] = []
         self.interrupted = interrupted
 
