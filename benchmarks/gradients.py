@@ -33,7 +33,8 @@ STEP, AGREEMENT = 1e-6, 1e-8
 RAIL = "[-0.8 V, 0.8 V] g = 10 S"
 """Binds in most networks; as a clamp it is slow enough for steps of this length to be stable, which 100 S are not."""
 
-NOTE = """The worst network is about as far off as float32 is: the same steps by autograd of torch in float32 are 2.0e-6 off there."""
+NOTE = """The worst network is about as far off as float32 is: the same steps by autograd of torch in float32 are 2.0e-6
+off there."""
 
 
 @dataclass(frozen=True)

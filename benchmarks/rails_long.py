@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from benchmarks.rails import IMAGES, long
 from benchmarks.row import Row, table
 
-NOTE = """Its curves: [mnist_long.svg](figures/mnist_long.svg). It is level with the published mark, and one image more would be above;
-at its own four steps it has 99.44 %."""
+NOTE = """Its curves: [mnist_long.svg](figures/mnist_long.svg). It is level with the published mark, and one image more would be
+above; at its own four steps it has 99.44 %."""
 
 
 def rows() -> Iterator[Row]:
