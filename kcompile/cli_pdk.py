@@ -61,7 +61,7 @@ def doctor(pdk_root: Path | None) -> None:
     """Whether the models of every process are here and can be used, in all corners."""
     from kcompile.pdk.find import find_library
     from kcompile.pdk.load import known_pdks, load_pdk
-    from kcompile.pdk.trim import trim
+    from kcompile.pdk.trim import Transistor, trim
 
     wrong = False
     for name in known_pdks():
@@ -70,7 +70,8 @@ def doctor(pdk_root: Path | None) -> None:
             continue
         try:
             found = find_library(name, pdk_root)
-            digests = [trim(found, corner, found.library.devices.values()).digest for corner in found.library.corners]
+            devices = [Transistor(device) for device in found.library.devices.values()]
+            digests = [trim(found, corner, devices).digest for corner in found.library.corners]
         except ToolMissing as missing:
             click.echo(f"{name}: not here; {missing.diagnostics[0].hint}")
             continue

@@ -19,13 +19,11 @@ from kcompile.lower.frame import Netlist
 from kcompile.lower.spice import source_card
 from kcompile.lower.xschem import symbol
 from kcompile.pdk.find import find_library
-from kcompile.pdk.trim import trim
+from kcompile.pdk.trim import MISMATCH, trim
 from kcompile.render import Card, render
 
 PROBE = 1e-12
 """Farads of the instrument at a pin that shows an output."""
-MISMATCH = "_mm"
-"""How corners end whose transistors are apart."""
 
 
 def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:

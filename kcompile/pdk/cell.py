@@ -20,6 +20,7 @@ from kcompile.diagnostics import CompileError, Diagnostic, Reporter, Source, pri
 from kcompile.ir.device import DeviceModel
 from kcompile.pdk.fit import Fit, Mismatch, read_fit
 from kcompile.pdk.schema import Malformed, only, texts
+from kcompile.pdk.trim import Transistor
 from kcompile.resources import data_folder
 from kcompile.units import REAL, Dimension, parse_quantity
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from kcompile.ir.expr import Law
 
 _SUBCKT = re.compile(r"^\.subckt ([a-z0-9_]+)((?: [a-z0-9_]+)*)(?: params:.*)?$", re.MULTILINE)
-_MODEL = re.compile(r"^x[^=\n]* (\w+) \w+=", re.MULTILINE)
+_MODEL = re.compile(r"^x[^=\n]* (\w+) w=(\S+) l=(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,10 @@ class Cell:
         return {self.strength: float(abs(strength)), **({self.threshold: float(threshold)} if threshold else {})}
 
     @property
-    def transistors(self) -> frozenset[str]:
-        """Names of the models that its subcircuits use."""
-        return frozenset(_MODEL.findall(self.netlist))
+    def transistors(self) -> frozenset[Transistor]:
+        """Devices of the process that its subcircuits use, with sizes in micrometres where these are no parameters."""
+        found = _MODEL.findall(self.netlist)
+        return frozenset(Transistor(name, *(None if "{" in size else float(size) for size in sizes)) for name, *sizes in found)
 
     @cached_property
     def law(self) -> DeviceModel:

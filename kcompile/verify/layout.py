@@ -49,7 +49,7 @@ def compare_layout(circuit: Circuit) -> LayoutReport:
     options = BenchOptions(until=circuit.duration or 1.0)
     netlist = next(one for one in TARGET.lower(circuit, options) if one.name.endswith("_lvs.spice"))
     simulated = next(one for one in build_transistors(circuit, options).artifacts if one.name == f"{circuit.name}.spice")
-    models = frozenset().union(*(cell.transistors for cell in Chip(circuit, options).cells))
+    models = frozenset(one.model for cell in Chip(circuit, options).cells for one in cell.transistors)
     return compare_netlists(circuit.name, simulated.text, netlist.text, models)
 
 

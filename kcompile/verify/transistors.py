@@ -12,10 +12,11 @@ from scipy.integrate import trapezoid
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
-from kcompile.lower.transistors import MISMATCH, build_transistors
+from kcompile.lower.transistors import build_transistors
 from kcompile.pdk.find import find_library
 from kcompile.pdk.load import load_pdk
 from kcompile.pdk.placement import at_condition
+from kcompile.pdk.trim import MISMATCH
 from kcompile.sim.integrate import simulate
 from kcompile.verify.deck import Deck, deck_of
 from kcompile.verify.retry import run_retried

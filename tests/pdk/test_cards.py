@@ -11,7 +11,7 @@ from kcompile.diagnostics import KcompileError, render_text
 from kcompile.pdk.cards import Reader
 from kcompile.pdk.find import Installation
 from kcompile.pdk.load import load_pdk
-from kcompile.pdk.trim import trim
+from kcompile.pdk.trim import Transistor, trim
 
 LIBRARY = """* a library
 .LIB tt
@@ -71,27 +71,44 @@ def test_a_section_has_its_cards_with_their_continuations(tmp_path: Path) -> Non
 def test_what_devices_reach_stays_and_the_rest_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write(tmp_path, main_lib=LIBRARY, models_spice=MODELS)
-    models = trim(installation(tmp_path), "tt", ["nfet"])
+    models = trim(installation(tmp_path), "tt", [Transistor("nfet")])
     assert "corner = 0" in models.text and "Xinner" in models.text and "M0 d g s b" in models.text
     assert "nmodel.0" in models.text and "nmodel.1" in models.text
     assert "unused" not in models.text and "other" not in models.text
-    assert trim(installation(tmp_path), "tt", ["core"]).text.count(".subckt") == 1
+    assert trim(installation(tmp_path), "tt", [Transistor("core")]).text.count(".subckt") == 1
+
+
+def test_of_models_inside_those_stay_whose_ranges_hold_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ngspice copies what stands in a subcircuit for every instance: 48 models of a transistor took 0.7 MB, and one is used."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    ranges = ((1, 2, 1, 9), (2, 4, 1, 9), (4, 9, 1, 9))
+    binned = "".join(f".model m.{k} nmos\n+ lmin = {a}E-6 lmax = {b}e-06 wmin = {c}e-6 wmax = {d}E-6 level = 1\n"
+                     for k, (a, b, c, d) in enumerate(ranges))
+    write(tmp_path, main_lib=f".lib tt\n.option scale=1.0u\n.subckt fet d g s b\nm0 d g s b m\n{binned}.ends\n.endl\n")
+
+    def kept(*sizes: tuple[float | None, float | None]) -> list[str]:
+        text = trim(installation(tmp_path), "tt", [Transistor("fet", *size) for size in sizes]).text
+        return [word for word in text.split() if word.startswith("m.")]
+
+    assert kept((2.0, 5.0)) == ["m.2"] and kept((2.0, 1.5), (2.0, 3.0)) == ["m.0", "m.1"]
+    assert kept((2.0, 4.0)) == ["m.1", "m.2"]
+    assert kept((2.0, 3.0), (2.0, None)) == kept((0.5, 3.0)) == kept((None, None)) == ["m.0", "m.1", "m.2"]
 
 
 def test_the_cache_follows_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write(tmp_path, main_lib=LIBRARY, models_spice=MODELS)
-    first = trim(installation(tmp_path), "tt", ["nfet"])
+    first = trim(installation(tmp_path), "tt", [Transistor("nfet")])
     read = []
     monkeypatch.setattr(Reader, "text", lambda self, path: read.append(path) or path.read_text())
-    assert trim(installation(tmp_path), "tt", ["nfet"]) == first and not read
+    assert trim(installation(tmp_path), "tt", [Transistor("nfet")]) == first and not read
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write(tmp_path, models_spice=MODELS.replace("l=2", "l=3"))
-    other = trim(installation(tmp_path), "tt", ["nfet"])
+    other = trim(installation(tmp_path), "tt", [Transistor("nfet")])
     assert "l=3" in other.text and other.digest != first.digest
     next((tmp_path / "cache" / "kcompile" / "models").glob("*.json")).write_text("{")
-    assert trim(installation(tmp_path), "tt", ["nfet"]) == other
+    assert trim(installation(tmp_path), "tt", [Transistor("nfet")]) == other
 
 
 @pytest.mark.parametrize(("text", "said"), [
@@ -105,10 +122,10 @@ def test_a_library_that_cannot_be_used_is_refused(tmp_path: Path, text: str, sai
     write(tmp_path, main_lib=text)
     mine = installation(tmp_path)
     mine = replace(mine, library=replace(mine.library, parts=("main.lib",)))
-    assert said in message(trim, mine, "tt", ["nfet"])
+    assert said in message(trim, mine, "tt", [Transistor("nfet")])
 
 
 def test_commands_outside_subcircuits_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write(tmp_path, main_lib=".lib tt\n.control\nshell true\n.endc\n.subckt nfet a b\nR1 a b 1\n.ends\n.endl\n")
-    assert "shell" not in trim(installation(tmp_path), "tt", ["nfet"]).text
+    assert "shell" not in trim(installation(tmp_path), "tt", [Transistor("nfet")]).text

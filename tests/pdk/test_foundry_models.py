@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from kcompile.diagnostics import ToolMissing
+from kcompile.pdk.cell import load_cells
 from kcompile.pdk.find import Installation, find_library
-from kcompile.pdk.trim import trim
+from kcompile.pdk.trim import Transistor, trim
 from kcompile.verify.compile_osdi import place_modules, require_openvaf
 from kcompile.verify.deck import Deck
 from kcompile.verify.process import run_limited
@@ -31,9 +32,9 @@ class Process:
     length: float
     full: tuple[float, float]
 
-    def size(self, width: float) -> str:
-        """Sizes of a transistor of a width in micrometres."""
-        return " ".join(f"{name}={value * 1e-6 / self.unit:.6g}" for name, value in (("w", width), ("l", self.length)))
+    def sizes(self, width: float) -> tuple[float, float]:
+        """Width and length of a transistor of a width in micrometres, in the unit of the models."""
+        return width * 1e-6 / self.unit, self.length * 1e-6 / self.unit
 
 
 PROCESSES = {"sky130": Process(1.8, 1e-6, 0.15, (475.551e-6, 183.327e-6)),
@@ -55,18 +56,19 @@ def installed(name: str) -> None:
 def deck(found: Installation, kind: str, models: str, width: float = 1.0) -> str:
     """One transistor at the full voltage, whose gate is swept from off to on by `vx`."""
     process = PROCESSES[found.pdk]
+    w, l = process.sizes(width)
     body = "xm d g 0 0" if kind == "nfet" else "xm 0 g d d"
     gate = "eg g 0 x 0 1" if kind == "nfet" else "eg d g x 0 1"
     options = "".join(f".options {one}\n" for one in found.library.options)
     return (f"* one transistor\n{models}\n{options}vd d 0 {process.supply}\nvx x 0 0\n{gate}\n"
-            f"{body} {found.library.devices[kind]} {process.size(width)}\n"
+            f"{body} {found.library.devices[kind]} w={w:.6g} l={l:.6g}\n"
             f".dc vx 0 {process.supply} {process.supply / STEPS}\n.save i(vd)\n.end\n")
 
 
 def drain(name: str, kind: str, corner: str = "tt", width: float = 1.0) -> np.ndarray:
     """float64[STEPS + 1]: amperes through a transistor on cut models."""
     found = find_library(name)
-    models = trim(found, corner, [found.library.devices[kind]])
+    models = trim(found, corner, [Transistor(found.library.devices[kind], *PROCESSES[name].sizes(width))])
     files = {"main.cir": deck(found, kind, ".include models.lib", width), "models.lib": models.text}
     run = run_ngspice(Deck("main.cir", files, models.modules), until=PROCESSES[name].supply, expected=["i(vd)"])
     return -run.raw.columns(("i(vd)",))[:, 0]
@@ -94,6 +96,25 @@ def test_cut_models_have_the_digits_of_the_whole_library(name: str, kind: str) -
     amperes = drain(name, kind)
     np.testing.assert_array_equal(amperes, drain_of_the_whole_library(name, kind))
     assert amperes[-1] == pytest.approx(PROCESSES[name].full[KINDS.index(kind)], rel=2e-6)
+
+
+@pytest.mark.parametrize("name", ["sky130"])
+@pytest.mark.parametrize("corner", ["tt", "sf", "tt_mm"])
+def test_models_cut_to_the_sizes_of_cells_have_the_digits_of_all_sizes(name: str, corner: str) -> None:
+    found = find_library(name)
+    sizes = sorted({one for cell in load_cells(name).values() for one in cell.transistors if one.width is not None})
+    assert len(sizes) > 8
+    cards = "".join(f"xm{k} {'0 0 a a' if 'pfet' in one.model else 'a a 0 0'} {one.model} w={one.width} l={one.length}\n"
+                    for k, one in enumerate(sizes) if "fet" in one.model)
+    options = "".join(f".options {one}\n" for one in (*found.library.options, "seed=1"))
+    amperes = []
+    for wanted in (sizes, [Transistor(one.model) for one in sizes]):
+        models = trim(found, corner, wanted)
+        main = f"* all sizes\n.include models.lib\n{options}{cards}va a 0 1\n.dc va 0 1.8 0.1\n.save i(va)\n.end\n"
+        run = run_ngspice(Deck("main.cir", {"main.cir": main, "models.lib": models.text}), until=1.8, expected=["i(va)"])
+        amperes.append(run.raw.columns(("i(va)",))[:, 0])
+    np.testing.assert_array_equal(*amperes)
+    assert np.abs(amperes[0]).max() > 1e-5
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -49,7 +49,7 @@ circuit Net {{
 def netlists(circuit: kc.Circuit) -> tuple[str, str, frozenset[str]]:
     options = BenchOptions(until=1e-6)
     layout = next(one.text for one in kc.lower(circuit, "layout") if one.name == "Net_lvs.spice")
-    models = frozenset().union(*(cell.transistors for cell in Chip(circuit, options).cells))
+    models = frozenset(one.model for cell in Chip(circuit, options).cells for one in cell.transistors)
     return build_transistors(circuit, options).artifacts[0].text, layout, models
 
 
