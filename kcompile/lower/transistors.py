@@ -25,6 +25,9 @@ from kcompile.render import Card, render
 PROBE = 1e-12
 """Farads of the instrument at a pin that shows an output."""
 
+MANY = 250
+"""Parts from which on the bench asks for KLU, which solves the equations of 14,000 transistors in minutes instead of hours."""
+
 
 def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
     """Netlist, test bench and models of a circuit of cells, at the corner and the temperature of the options.
@@ -43,7 +46,8 @@ def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
     until = frame.until if clocks is None else clocks.end
     bench = render("spice/cells/bench.cir.j2", {
         "top": frame.top, "source_name": name, "models": f"{name}_models.lib", "netlist": f"{name}.spice",
-        "options": " ".join([*found.library.options, *([f"seed={options.seed}"] if options.corner.endswith(MISMATCH) else [])]),
+        "options": " ".join([*found.library.options, *(["klu"] if len(chip.parts) > MANY else []),
+                             *([f"seed={options.seed}"] if options.corner.endswith(MISMATCH) else [])]),
         "rtol": number(options.rtol), "temperature": number(options.temperature),
         "supply": number(signals.supply), "common": number(signals.common_mode),
         "reference": number(signals.unit_current * signals.bias_units), "ports": chip.ports,

@@ -1,16 +1,15 @@
 """The part of a model library that some devices need: what a simulator reads in milliseconds instead of seconds.
 
-Parameters and options stay; of subcircuits and models those stay that the devices reach. A transistor whose models stand in its
-subcircuit, one for each range of widths and lengths, takes them along wherever it stands, so that only ranges stay that hold a
-size of these devices. Nothing is changed in a card, so that currents have the same digits as with the whole library. What is kept
-is kept in the user's cache, under the digest of the files it was cut from.
+Parameters and options stay; of subcircuits and models those stay that the devices reach. Nothing is changed in a card but that
+models of known sizes are hoisted, so that currents have the same digits as with the whole library. What is kept is kept in the
+user's cache, under the digest of the files it was cut from.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest, prin
 from kcompile.files import sha256, write_files
 from kcompile.pdk.cards import Reader, broken
 from kcompile.pdk.find import Installation, module_files
+from kcompile.pdk.hoist import Sizes, hoist
 from kcompile.resources import cache_folder
 
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
@@ -27,11 +27,8 @@ _KEPT = (".param", ".func", ".option", ".options", ".global", ".if", ".elseif", 
 _INSIDE = re.compile(r"(?:\.(?:param|model|if|elseif|else|endif|func|subckt|ends|nodeset)\b|[a-z])")
 """How a card inside a subcircuit begins; commands, includes and output are not models."""
 _SCALE = re.compile(r"\.options?\b.*?\bscale\s*=\s*([0-9.]+)(u?)", re.IGNORECASE)
-_LIMIT = re.compile(r"\b([lw](?:min|max))\s*=\s*([0-9.]+(?:e[+-]?[0-9]+)?)(?=\s|$)", re.IGNORECASE)
 MISMATCH = "_mm"
-"""How corners end whose transistors are apart. There no range is cut: each draws numbers, in the order of all cards."""
-_ROUNDING = 1e-9
-"""Relative; a size on the border of two ranges keeps both, of which the simulator takes the same as in the whole library."""
+"""How corners end whose transistors are apart."""
 
 
 class Transistor(NamedTuple):
@@ -63,6 +60,7 @@ def trim(found: Installation, corner: str, devices: Iterable[Transistor]) -> Mod
                                     hint=nearest(corner, sections) or accepted(sections)))
     wanted: dict[str, set[tuple[float | None, float | None]]] = {}
     for model, *size in devices:
+        # Where transistors are apart, each draws its own model.
         width, length = (None, None) if corner.endswith(MISMATCH) else size
         wanted.setdefault(model.lower(), set()).add((width, length))
     modules = found.modules
@@ -103,14 +101,12 @@ def _digest(files: Mapping[str, str]) -> str:
     return sha256("\0".join(f"{Path(path).name} {digest}" for path, digest in sorted(files.items())))
 
 
-def _cut(cards: list[str], wanted: Mapping[str, set[tuple[float | None, float | None]]], found: Installation) -> Iterator[str]:
+def _cut(cards: list[str], wanted: Mapping[str, Sizes], found: Installation) -> Iterator[str]:
     """Cards in their order, of subcircuits and models those that are reached."""
     loose, circuits, models = _sorted(cards, found.folder)
     if unknown := [name for name in sorted(wanted) if name not in circuits and name not in models]:
         raise UsageError(Diagnostic("KC0721", f"the models of {found.pdk} have no device `{printable(unknown[0], 60)}`",
                                     hint=nearest(unknown[0], [*circuits, *models])))
-    told = next(filter(None, map(_SCALE.match, loose)), None)
-    scale = float(told[1]) * (1e-6 if told[2] else 1.0) if told else 1.0
     reached: dict[str, None] = {}
     waiting = list(wanted)
     while waiting:
@@ -120,35 +116,16 @@ def _cut(cards: list[str], wanted: Mapping[str, set[tuple[float | None, float | 
             body = "\n".join([*circuits.get(name, ()), *models.get(name, ())]).lower()
             waiting += [word for word in set(_WORD.findall(body)) if word in circuits or word in models]
     yield from loose
+    told = next(filter(None, map(_SCALE.match, loose)), None)
+    scale = float(told[1]) * (1e-6 if told[2] else 1.0) if told else 1.0
+    for name in sorted(reached.keys() & wanted.keys()):
+        if outside := hoist(circuits.get(name, []), wanted[name], scale, models):
+            yield from outside.models
+            models[outside.name] = []
+            circuits[name] = outside.rest
     for name in sorted(reached):
         yield from models.get(name, ())
-        yield from _in_range(circuits.get(name, []), wanted.get(name, {(None, None)}), scale)
-
-
-def _in_range(cards: list[str], sizes: Collection[tuple[float | None, float | None]], scale: float) -> Iterator[str]:
-    """Cards of a subcircuit without the models of ranges that hold none of the sizes; all models where a size has none."""
-    held = [(width * scale, length * scale) for width, length in sizes if width is not None and length is not None]
-    chosen = [_models_for(cards, *one) for one in held]
-    every = len(held) < len(sizes) or not all(chosen)
-    stay = {card for one in chosen for card in one}
-    return (card for card in cards if every or card in stay or not _limits(card))
-
-
-def _models_for(cards: list[str], width: float, length: float) -> list[str]:
-    """Models whose ranges hold a width and a length in metres."""
-    def holds(limits: Mapping[str, float]) -> bool:
-        return all(limits[f"{side}min"] * (1 - _ROUNDING) <= size <= limits[f"{side}max"] * (1 + _ROUNDING)
-                   for side, size in (("w", width), ("l", length)))
-
-    return [card for card in cards if (limits := _limits(card)) and holds(limits)]
-
-
-def _limits(card: str) -> dict[str, float]:
-    """Metres between which a model holds, by `wmin`, `wmax`, `lmin`, `lmax`; empty for any other card."""
-    if not card.lower().startswith(".model"):
-        return {}
-    found = {name.lower(): float(text) for name, text in _LIMIT.findall(card)}
-    return found if len(found) == 4 else {}
+        yield from circuits.get(name, ())
 
 
 def _sorted(cards: list[str], folder: Path) -> tuple[list[str], dict[str, list[str]], dict[str, list[str]]]:

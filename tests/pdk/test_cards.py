@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,21 +79,37 @@ def test_what_devices_reach_stays_and_the_rest_goes(tmp_path: Path, monkeypatch:
     assert trim(installation(tmp_path), "tt", [Transistor("core")]).text.count(".subckt") == 1
 
 
-def test_of_models_inside_those_stay_whose_ranges_hold_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ngspice copies what stands in a subcircuit for every instance: 48 models of a transistor took 0.7 MB, and one is used."""
+RANGES = ((1, 2), (2, 4), (4, 9))
+BINNED = (".subckt fet d g s b mult=1\n.param w=1 l=1 twice={2*width}\n+ width={w+extra}\nm0 d g s b m w={w} l={l}\n"
+          + "".join(f".model m.{k} nmos\n+ lmin = {low}E-6 lmax = {high}e-06 wmin = 1e-6 wmax = 9e-6\n+ vto = {{twice/{k + 1}}}\n"
+                    for k, (low, high) in enumerate(RANGES)) + ".ends\n")
+
+
+def hoisted(folder: Path, text: str, *sizes: tuple[float | None, float | None]) -> str:
+    write(folder, main_lib=f".lib tt\n.option scale=1.0u\n.param extra=0.5\n{text}.endl\n")
+    return trim(installation(folder), "tt", [Transistor("fet", *size) for size in sizes]).text
+
+
+def test_models_of_known_sizes_stand_outside_of_the_subcircuit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ngspice copied all 48 models of a transistor for every instance: 0.7 MB, and 11 GB for a network of 14,000."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    ranges = ((1, 2, 1, 9), (2, 4, 1, 9), (4, 9, 1, 9))
-    binned = "".join(f".model m.{k} nmos\n+ lmin = {a}E-6 lmax = {b}e-06 wmin = {c}e-6 wmax = {d}E-6 level = 1\n"
-                     for k, (a, b, c, d) in enumerate(ranges))
-    write(tmp_path, main_lib=f".lib tt\n.option scale=1.0u\n.subckt fet d g s b\nm0 d g s b m\n{binned}.ends\n.endl\n")
+    text = hoisted(tmp_path, BINNED, (2.0, 5.0), (3.0, 1.5))
+    outside, inside = text.split(".subckt")
+    first, second = outside.split(".model")[1:]
+    assert "m.1 nmos" in first and "{(2*((2.0)+extra))/3}" in first and "m.2 nmos" in second and "{(2*((3.0)+extra))/1}" in second
+    limits = {word: float(value) for word, _, value in map(str.split, re.findall(r"[lw]m\w+ = \S+", first))}
+    assert limits == pytest.approx({"lmin": 5e-6, "lmax": 5e-6, "wmin": 2e-6, "wmax": 2e-6}, rel=2e-9)
+    assert limits["lmin"] < 5e-6 < limits["lmax"] and ".model" not in inside and "m0 d g s b m" in inside
 
-    def kept(*sizes: tuple[float | None, float | None]) -> list[str]:
-        text = trim(installation(tmp_path), "tt", [Transistor("fet", *size) for size in sizes]).text
-        return [word for word in text.split() if word.startswith("m.")]
 
-    assert kept((2.0, 5.0)) == ["m.2"] and kept((2.0, 1.5), (2.0, 3.0)) == ["m.0", "m.1"]
-    assert kept((2.0, 4.0)) == ["m.1", "m.2"]
-    assert kept((2.0, 3.0), (2.0, None)) == kept((0.5, 3.0)) == kept((None, None)) == ["m.0", "m.1", "m.2"]
+@pytest.mark.parametrize(("change", "sizes"), [
+    (("", ""), [(2.0, 5.0), (2.0, None)]), (("", ""), [(0.5, 3.0)]), (("2*width", "2*width/mult"), [(2.0, 5.0)]),
+    ((".model m.0", ".if (1)\n.endif\n.model m.0"), [(2.0, 5.0)]), ((".ends\n", ".ends\n.model m r\n"), [(2.0, 5.0)])])
+def test_models_stay_where_a_size_does_not_say_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str],
+                                                    sizes: list[tuple[float | None, float | None]]) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    text = hoisted(tmp_path, BINNED.replace(*change) if change[0] else BINNED, *sizes)
+    assert text.split(".subckt fet")[1].split(".ends")[0].count(".model") == 3
 
 
 def test_the_cache_follows_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

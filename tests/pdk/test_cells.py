@@ -131,6 +131,14 @@ def test_a_network_on_transistors_does_what_its_laws_say() -> None:
     assert kc.verify(net(), against="ngspice").passed
 
 
+def test_the_bench_of_a_large_network_asks_for_klu() -> None:
+    """The own solver of ngspice took three minutes for the operating point of 14,000 transistors, and never ended."""
+    wide = NET.replace("x[2], y[2]", "x[30], y[10]")
+    benches = [next(one.text for one in kc.lower(kc.compile(kc.Source("net.kc", text)), "spice") if one.name == "Net_tb.cir")
+               for text in (NET, wide)]
+    assert [" klu " in text for text in benches] == [False, True]
+
+
 def test_a_wrong_law_does_not_pass() -> None:
     circuit = net()
     other = circuit.with_params({"run.v.k": np.array([1.0])})

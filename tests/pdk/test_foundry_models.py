@@ -99,20 +99,21 @@ def test_cut_models_have_the_digits_of_the_whole_library(name: str, kind: str) -
 
 
 @pytest.mark.parametrize("name", ["sky130"])
-@pytest.mark.parametrize("corner", ["tt", "sf", "tt_mm"])
+@pytest.mark.parametrize("corner", ["tt", "sf"])
 def test_models_cut_to_the_sizes_of_cells_have_the_digits_of_all_sizes(name: str, corner: str) -> None:
     found = find_library(name)
     sizes = sorted({one for cell in load_cells(name).values() for one in cell.transistors if one.width is not None})
     assert len(sizes) > 8
-    cards = "".join(f"xm{k} {'0 0 a a' if 'pfet' in one.model else 'a a 0 0'} {one.model} w={one.width} l={one.length}\n"
-                    for k, one in enumerate(sizes) if "fet" in one.model)
-    options = "".join(f".options {one}\n" for one in (*found.library.options, "seed=1"))
+    cards = "".join(f"v{k} a d{k} 0\nxm{k} {f'0 0 d{k} d{k}' if 'pfet' in one.model else f'd{k} d{k} 0 0'} {one.model} "
+                    f"w={one.width} l={one.length} m=3 mult=3\n" for k, one in enumerate(sizes))
+    options = "".join(f".options {one}\n" for one in found.library.options)
+    wires = [f"i(v{k})" for k in range(len(sizes))]
     amperes = []
     for wanted in (sizes, [Transistor(one.model) for one in sizes]):
         models = trim(found, corner, wanted)
-        main = f"* all sizes\n.include models.lib\n{options}{cards}va a 0 1\n.dc va 0 1.8 0.1\n.save i(va)\n.end\n"
-        run = run_ngspice(Deck("main.cir", {"main.cir": main, "models.lib": models.text}), until=1.8, expected=["i(va)"])
-        amperes.append(run.raw.columns(("i(va)",))[:, 0])
+        main = f"* all sizes\n.include models.lib\n{options}{cards}va a 0 1\n.dc va 0 1.8 0.1\n.save {' '.join(wires)}\n.end\n"
+        run = run_ngspice(Deck("main.cir", {"main.cir": main, "models.lib": models.text}), until=1.8, expected=wires)
+        amperes.append(run.raw.columns(wires))
     np.testing.assert_array_equal(*amperes)
     assert np.abs(amperes[0]).max() > 1e-5
 
