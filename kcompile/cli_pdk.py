@@ -112,5 +112,9 @@ def characterize(name: str, cells: tuple[str, ...], out: Path | None, again: boo
             click.echo(f"{one.cell}: unchanged")
         else:
             errors = one.typical.errors
+            if one.plates is not None:
+                click.echo(f"{one.cell}: {1e15 * one.plates.density:.2f} fF for each square micrometre of gates, within "
+                           f"{100 * errors.worst:.2f} % over the range, {100 * errors.median:.2f} % in the middle")
+                continue
             click.echo(f"{one.cell}: error {100 * errors.worst:.2f} % of full scale at most, {100 * errors.most:.2f} % for 95 %, "
                        f"{100 * errors.median:.3f} % in the middle; imbalance {100 * errors.imbalance:.2f} %")

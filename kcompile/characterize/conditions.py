@@ -51,12 +51,16 @@ class Bench:
         """Models of the transistors of the cell and of the bias lines in a corner."""
         return trim(self.found, corner, self.cell.transistors | self.bias.transistors)
 
-    def deck(self, template: str, condition: Condition, units: tuple[int, int], values: Mapping[str, Any]) -> Deck:
-        """A deck for a strength and a threshold of the cell in a condition, of a template of `cells/` and what only that one
-        reads."""
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Nets of the terminals of the cell in a deck."""
+        return ("s", "d")[: len(self.cell.law.terminals)]
+
+    def deck(self, template: str, condition: Condition, values: Mapping[str, Any]) -> Deck:
+        """A deck in a condition, of a template of `cells/` and what only that one reads."""
         models = self.models(condition.corner)
         files = {"models.lib": models.text, "bias.spice": self.bias.netlist, "cell.spice": self.cell.netlist}
-        main = render(f"cells/{template}.cir.j2", {**self._view(condition, *units), "files": list(files), **values})
+        main = render(f"cells/{template}.cir.j2", {**self._view(condition), "files": list(files), **values})
         return Deck("main.cir", {"main.cir": main, **files}, models.modules)
 
     @property
@@ -71,12 +75,18 @@ class Bench:
         currents = self.cell.currents
         return self.signals.unit_current if currents is None or currents.full_scale is None else currents.full_scale
 
-    def _view(self, condition: Condition, strength: int, threshold: int) -> dict[str, Any]:
-        """What the templates of all measurements read."""
-        signals, cell = self.signals, self.cell
+    def placed(self, strength: int, threshold: int = 0) -> dict[str, Any]:
+        """What templates read of the cell at a strength and a threshold: its terminals, all its pins, subcircuit and sizes."""
+        cell = self.cell
         name = cell.subcircuits[int(cell.form(np.array(strength), np.array(threshold)))]
-        values = " ".join(f"{key}={value:g}" for key, value in cell.sizes(strength, threshold).items())
+        levels = {pin: "vdd" if high else "0" for pin, high in cell.levels(strength).items()}
+        lines = [{"vss": "0", **levels}.get(pin, pin) for pin in cell.pins[name][len(self.ends):]]
+        sizes = "".join(f" {key}={value:g}" for key, value in cell.sizes(strength, threshold).items())
+        return {"ends": self.ends, "pins": [*self.ends, *lines], "subcircuit": name, "values": f"params:{sizes}" if sizes else ""}
+
+    def _view(self, condition: Condition) -> dict[str, Any]:
+        """What the templates of all measurements read."""
+        signals = self.signals
         return {"options": " ".join([*self.found.library.options, f"gmin={GMIN}"]), "temperature": number(condition.temperature),
                 "supply": number(signals.supply), "common": number(signals.common_mode),
-                "reference": number(signals.unit_current * signals.bias_units), "units": signals.bias_units,
-                "pins": ["0" if pin == "vss" else pin for pin in cell.pins[name]], "subcircuit": name, "values": values}
+                "reference": number(signals.unit_current * signals.bias_units), "units": signals.bias_units}

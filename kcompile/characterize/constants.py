@@ -19,7 +19,7 @@ spoil its middle."""
 
 
 Flow = Callable[[Mapping[str, float], np.ndarray, np.ndarray], np.ndarray]
-"""Amperes of constants and parameters by name, and the voltages of both terminals."""
+"""Amperes of constants and parameters by name, and the voltages of both terminals; of one terminal, the first one."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,15 @@ def fit_constants(cell: Cell, maps: Sequence[CurrentMap], full_scale: float, sta
 
 
 def law_of(model: DeviceModel, names: Sequence[str]) -> Flow:
-    """The current of a law from its first terminal to its second; `names` are the constants that are left open."""
+    """The current of a law from its first terminal to its second or to the supplies; `names` are the constants that are left
+    open."""
     law = replace(model, constants=tuple((name, value) for name, value in model.constants if name not in names)).law
     (branch,) = law.currents
     ends = tuple(f"V({terminal})" for terminal in model.terminals)
     run = make_kernel([branch.value], ()).prepare({})
 
     def flow(values: Mapping[str, float], s: np.ndarray, d: np.ndarray) -> np.ndarray:
-        return run({**{name: np.asarray(value) for name, value in values.items()}, ends[0]: s, ends[1]: d})[0]
+        volts = dict(zip(ends, (s, d), strict=False))
+        return run({**{name: np.asarray(value) for name, value in values.items()}, **volts})[0]
 
     return flow

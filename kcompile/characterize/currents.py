@@ -1,4 +1,4 @@
-"""Currents of a cell with two terminals over all voltages of both, as ngspice finds them."""
+"""Currents of a cell with one or two terminals over all their voltages, as ngspice finds them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from kcompile.verify.run_ngspice import run_ngspice
 @dataclass(frozen=True, eq=False)
 class CurrentMap:
     """float64[points]: voltages of both terminals against the common mode, the current into the cell at s and out of it at d,
-    both over the full scale of the strength; units of strength and threshold, and the supply current in amperes."""
+    both over the full scale of the strength; units of strength and threshold, and the supply current in amperes. What goes into a
+    cell with one terminal comes out of it at the supplies; d is 0 then."""
 
     units: tuple[int, int]
     s: np.ndarray
@@ -34,10 +35,12 @@ def measure_currents(bench: Bench, condition: Condition, units: tuple[int, int])
     signals, cell = bench.signals, bench.cell
     assert cell.currents is not None
     low, high = bench.range
-    deck = bench.deck("currents", condition, units, {
+    deck = bench.deck("currents", condition, bench.placed(*units) | {
         "title": f"currents of {cell.name}, {condition}", "low": number(low), "high": number(high),
         "step": number(cell.currents.step)})
-    run = run_ngspice(deck, until=high, expected=["v(s)", "v(d)", "i(vs)", "i(vd)", "i(vdd)"])
-    s, d, into, out, supply = run.raw.columns(("v(s)", "v(d)", "i(vs)", "i(vd)", "i(vdd)")).T
+    vectors = [vector for end in bench.ends for vector in (f"v({end})", f"i(v{end})")]
+    run = run_ngspice(deck, until=high, expected=[*vectors, "i(vdd)"])
+    s, into, *other, supply = run.raw.columns((*vectors, "i(vdd)")).T
+    d, out = other or (np.full_like(s, signals.common_mode), -into)
     full = abs(units[0]) * bench.full_scale
     return CurrentMap(units, s - signals.common_mode, d - signals.common_mode, -into / full, out / full, -supply)

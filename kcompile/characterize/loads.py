@@ -18,7 +18,7 @@ FREQUENCY = 1e6
 @dataclass(frozen=True)
 class Load:
     """Farads of one unit at a terminal, the other one held: in the middle of the range, the least and the most within it; and
-    between both terminals in the middle."""
+    between both terminals in the middle. Of a cell whose bits say its strength, farads of the whole cell."""
 
     middle: float
     least: float
@@ -28,16 +28,26 @@ class Load:
 
 def measure_load(bench: Bench, condition: Condition, strength: int, threshold: int = 0) -> Load:
     """Load of a cell in the middle and at the corners of the range of its terminals, for each unit of its strength."""
-    signals, cell = bench.signals, bench.cell
-    middle, ends = signals.common_mode, bench.range
+    signals, cell, ends = bench.signals, bench.cell, bench.ends
+    middle, count = signals.common_mode, len(ends)
+    vectors = tuple(f"i(v{end})" for end in ends)
     own, mutual = [], []
-    for s, d in ((middle, middle), *itertools.product(ends, ends)):
-        for driven in ((1, 0), (0, 1)):
-            deck = bench.deck("admittance", condition, (strength, threshold), {
-                "title": f"load of {cell.name}, {condition}", "s": number(s), "d": number(d), "driven": driven,
+    for volts in ([middle] * count, *itertools.product(bench.range, repeat=count)):
+        for driven in range(count):
+            deck = bench.deck("admittance", condition, bench.placed(strength, threshold) | {
+                "title": f"load of {cell.name}, {condition}", "volts": [number(one) for one in volts], "driven": driven,
                 "frequency": number(FREQUENCY)})
-            run = run_ngspice(deck, until=FREQUENCY, expected=["i(vs)", "i(vd)"])
-            farads = -run.raw.columns(("i(vs)", "i(vd)"))[0].imag / (2 * np.pi * FREQUENCY) / abs(strength)
-            own.append(farads[0 if driven[0] else 1])
-            mutual.append(farads[1 if driven[0] else 0])
-    return Load(float(np.mean(own[:2])), float(np.min(own)), float(np.max(own)), float(np.mean(mutual[:2])))
+            run = run_ngspice(deck, until=FREQUENCY, expected=vectors)
+            farads = -run.raw.columns(vectors)[0].imag / (2 * np.pi * FREQUENCY) / cell.weight(strength)
+            own.append(farads[driven])
+            mutual += [one for k, one in enumerate(farads) if k != driven]
+    return Load(float(np.mean(own[:count])), float(np.min(own)), float(np.max(own)), float(np.mean(mutual[:2] or [0.0])))
+
+
+def measure_programmed(bench: Bench, condition: Condition) -> Load:
+    """Load of a cell whose bits say its strength, the mean of all bits on, with either sign, and off: its capacitor is drawn
+    before anyone knows the bits."""
+    full = (1 << bench.cell.bits) - 1
+    loads = [measure_load(bench, condition, strength) for strength in (-full, 0, full)]
+    middle = float(np.mean([one.middle for one in loads]))
+    return Load(middle, min(one.least for one in loads), max(one.most for one in loads), 0.0)

@@ -57,7 +57,7 @@ def draw_cells(bench: Bench, condition: Condition, constants: Mapping[str, float
     """Copies of a cell in one deck. Raises `ToolMissing`, `SimulatorFailed`."""
     signals, cell = bench.signals, bench.cell
     low, high = bench.range
-    deck = bench.deck("mismatch", condition, (strength, 0), {
+    deck = bench.deck("mismatch", condition, bench.placed(strength) | {
         "title": f"mismatch of {cell.name}, {condition}", "copies": COPIES, "low": number(low), "high": number(high),
         "step": number(STEP), "seed": seed})
     vectors = [f"i({end}_{k})" for k in range(COPIES) for end in ("vs", "vd")]

@@ -7,27 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kcompile.characterize.capacitance import fit_capacitor
 from kcompile.characterize.conditions import Bench, Condition, conditions
 from kcompile.characterize.constants import Fitted, fit_constants
 from kcompile.characterize.currents import measure_currents
-from kcompile.characterize.loads import measure_load
+from kcompile.characterize.loads import Load, measure_load, measure_programmed
 from kcompile.characterize.mismatch import measure_mismatch
-from kcompile.characterize.record import CONSTANTS, format_constants, format_fit
+from kcompile.characterize.record import CONSTANTS, Measured, format_constants, format_fit
 from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest, printable
 from kcompile.files import sha256, write_files
-from kcompile.pdk.cell import load_cells
+from kcompile.pdk.cell import Currents, Plates, load_cells
 from kcompile.pdk.find import find_library
-from kcompile.pdk.fit import FIT
+from kcompile.pdk.fit import FIT, FittedPlates
 from kcompile.pdk.load import load_pdk
 from kcompile.verify.run_ngspice import probe_ngspice
 
 
 @dataclass(frozen=True)
 class Characterized:
-    """A cell after its turn, with its fit in the typical condition where it was measured anew."""
+    """A cell after its turn, with its fit in the typical condition where it was measured anew, and plates where it is a
+    capacitor."""
 
     cell: str
     typical: Fitted | None
+    plates: FittedPlates | None = None
 
 
 def characterize(pdk: str, names: tuple[str, ...] = (), out: Path | None = None, root: Path | None = None, again: bool = False,
@@ -57,34 +60,54 @@ def characterize(pdk: str, names: tuple[str, ...] = (), out: Path | None = None,
 
 
 def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[[str], None]) -> Characterized:
-    cell, signals = bench.cell, bench.signals
-    if cell.currents is None:
+    cell = bench.cell
+    if cell.currents is None and not isinstance(cell.plates, Plates):
         return Characterized(cell.name, None)
     stamp = _stamp(bench, version)
     if not again and _stamp_of(folder / FIT) == stamp:
         return Characterized(cell.name, None)
     write_files(folder, {})  # a folder that cannot be made is told now, not after minutes
     command = f"kcompile pdk characterize {cell.pdk} --cell {cell.name}"
+    measured = _capacitor(bench, watch) if cell.currents is None else _currents(bench, cell.currents, watch)
+    typical = next(iter(measured.fits))
+    sources = {"command": command, "ngspice": version, "library": bench.models(bench.signals.corners[0]).digest[:16]}
+    said = f"Written by `{command}`: {typical}."
+    write_files(folder, {CONSTANTS: format_constants(cell, measured.fits[typical].constants, said),
+                         FIT: format_fit(stamp, sources, measured)})
+    return Characterized(cell.name, measured.fits[typical], measured.plates)
+
+
+def _capacitor(bench: Bench, watch: Callable[[str], None]) -> Measured:
+    plates, fits = fit_capacitor(bench, list(conditions(bench.signals)), watch)
+    return Measured(fits, {}, None, plates)
+
+
+def _currents(bench: Bench, currents: Currents, watch: Callable[[str], None]) -> Measured:
+    cell = bench.cell
     if not (cell.folder / CONSTANTS).is_file():
-        write_files(cell.folder, {CONSTANTS: format_constants(cell, cell.currents.constants, "values to begin with")})
-    fits, start = {}, cell.currents.constants
-    for condition in conditions(signals):
+        write_files(cell.folder, {CONSTANTS: format_constants(cell, currents.constants, "values to begin with")})
+    fits, start = {}, currents.constants
+    for condition in conditions(bench.signals):
         watch(f"{cell.name}: currents, {condition}")
-        maps = [measure_currents(bench, condition, units) for units in cell.currents.units]
+        maps = [measure_currents(bench, condition, units) for units in currents.units]
         fits[condition] = fit_constants(cell, maps, bench.full_scale, start)
         start = next(iter(fits.values())).constants
     typical = next(iter(fits))
     watch(f"{cell.name}: loads, {typical}")
-    signs = (1, -1) if cell.signed else (1,)
-    forms = [(sign, threshold) for threshold in ((0, 1) if cell.threshold else (0,)) for sign in signs]
-    loads = {name: measure_load(bench, typical, *form) for name, form in zip(cell.subcircuits, forms, strict=True)}
+    loads = _loads(bench, typical)
     apart = Condition(f"{typical.corner}_mm", typical.temperature)
     drawn = measure_mismatch(bench, apart, fits[typical].constants, watch) if cell.drawn else None
-    sources = {"command": command, "ngspice": version, "library": bench.models(signals.corners[0]).digest[:16]}
-    said = f"Written by `{command}`: {typical}."
-    write_files(folder, {CONSTANTS: format_constants(cell, fits[typical].constants, said),
-                         FIT: format_fit(stamp, sources, loads, drawn, fits)})
-    return Characterized(cell.name, fits[typical])
+    return Measured(fits, loads, drawn, None)
+
+
+def _loads(bench: Bench, condition: Condition) -> dict[str, Load]:
+    """Loads of all subcircuits."""
+    cell = bench.cell
+    if cell.bits:
+        return {cell.subcircuits[0]: measure_programmed(bench, condition)}
+    signs = (1, -1) if cell.signed else (1,)
+    forms = [(sign, threshold) for threshold in ((0, 1) if cell.threshold else (0,)) for sign in signs]
+    return {name: measure_load(bench, condition, *form) for name, form in zip(cell.subcircuits, forms, strict=True)}
 
 
 def _stamp(bench: Bench, version: str) -> str:

@@ -48,7 +48,7 @@ def _card(sized: Sized, one: Instance) -> Card:
 
 def _element(cell: Cell, device: Device) -> Card:
     head = " ".join([_name(device), *device.nets])
-    if cell.capacitor is not None:
+    if cell.capacitor is not None and len(device.nets) == 2:
         farads = float(cell.capacitor.value(np.array(device.width), np.array(device.length))) * device.units
         return Card(f"{head} {farads:.6g}")
     return Card(f"{head} {device.model} w={device.width * MICRO:.6g} l={device.length * MICRO:.6g} nf=1 m={device.units}")

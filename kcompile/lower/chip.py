@@ -15,6 +15,7 @@ import numpy as np
 from kcompile.diagnostics import Diagnostic, UsageError
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import BenchOptions
+from kcompile.lower.bits import Bit, claim_bits
 from kcompile.lower.clocks import LOADING, Clocks
 from kcompile.lower.frame import Frame
 from kcompile.lower.spice_names import RESERVED, plain
@@ -69,6 +70,8 @@ class Chip:
         """Pin that a node is loaded from; the others begin at the common mode."""
         self.reads: dict[int, str] = {}
         """Pin that shows an output."""
+        self.bits: dict[tuple[int, int], tuple[Bit, ...]] = claim_bits(self.frame, self.placed.banks)
+        """Pins that say the strength of a device, by bank and row."""
         if self.clocked:
             self._check()
             self._claim()
@@ -127,10 +130,16 @@ class Chip:
     def ports(self) -> list[str]:
         """Pins of nodes: ports, inputs, outputs, and driven nodes, because what drives them is outside the chip; of a clocked one
         driven nodes, starting voltages, outputs and clocks."""
-        driven = [str(name) for name in self.nodes[self.circuit.driven]]
+        driven, bits = [str(name) for name in self.nodes[self.circuit.driven]], [one.pin for one in self.programmed]
         if self.clocked:
-            return [*driven, *self.starts.values(), *self.reads.values(), *(line for pair in self.windows for line in pair)]
-        return list(dict.fromkeys([*self.frame.ports, *driven]))
+            clocks = [line for pair in self.windows for line in pair]
+            return [*driven, *self.starts.values(), *self.reads.values(), *clocks, *bits]
+        return list(dict.fromkeys([*self.frame.ports, *driven, *bits]))
+
+    @property
+    def programmed(self) -> list[Bit]:
+        """Pins that say the strengths of devices."""
+        return [bit for bits in self.bits.values() for bit in bits]
 
     @cached_property
     def uses(self) -> Mapping[str, str]:
@@ -142,7 +151,7 @@ class Chip:
             said |= {line: "clock" for pair in self.windows for line in pair}
         else:
             said |= dict.fromkeys(nodes[circuit.outputs], "output") | dict.fromkeys(nodes[circuit.inputs], "input")
-        said |= dict.fromkeys(nodes[circuit.driven], "driven")
+        said |= dict.fromkeys(nodes[circuit.driven], "driven") | {one.pin: one.use for one in self.programmed}
         return {**said, "vbn": "reference current", COMMON: "common mode", "vdd": "supply", "vss": "ground"}
 
     @property
@@ -174,10 +183,11 @@ class Chip:
     def _devices(self, bank: Bank) -> Iterator[Part]:
         row, cell = self.frame.names.row(bank.table), bank.cell
         clock: dict[str, str] = dict(zip(GATES, self.gates[bank.table.phase], strict=True)) if self.clocked else {}
-        for i in np.flatnonzero(bank.strengths).tolist():
+        for i in bank.present:
             subcircuit = (cell.gated if self.clocked else cell.subcircuits)[bank.forms[i]]
             ends = tuple(self.nodes[bank.table.nodes[i]])
-            nets = (*ends, *(clock.get(pin, pin) for pin in cell.pins[subcircuit][len(ends):]))
+            outside = clock | {bit.inner: bit.pin for bit in self.bits.get((id(bank.table), i), ())}
+            nets = (*ends, *(outside.get(pin, pin) for pin in cell.pins[subcircuit][len(ends):]))
             yield Part(f"x{row % i}", nets, cell, subcircuit, cell.sizes(bank.strengths[i], bank.thresholds[i]))
 
     def _loads(self) -> Iterator[Part]:
@@ -193,11 +203,11 @@ class Chip:
                        {"k": float(BUFFER_UNITS)})
 
     def _capacitors(self) -> Iterator[Part]:
-        cell, free = self.placed.capacitor, self.circuit.free
-        assert cell.capacitor is not None
-        sizes = cell.capacitor.sized(self.placed.explicit[free])
-        for node, width, length, units in zip(self.nodes[free], *(one.tolist() for one in sizes), strict=True):
-            yield Part(f"xcap_{node}", (node, "vss"), cell, cell.subcircuits[0], {"w": width, "l": length, "m": units})
+        for cell, nodes in self.placed.capacitors:
+            assert cell.capacitor is not None
+            sizes, lines = cell.capacitor.sized(self.placed.explicit[nodes]), cell.pins[cell.subcircuits[0]][1:]
+            for node, width, length, units in zip(self.nodes[nodes], *(one.tolist() for one in sizes), strict=True):
+                yield Part(f"xcap_{node}", (node, *lines), cell, cell.subcircuits[0], {"w": width, "l": length, "m": units})
 
     def map(self) -> dict[str, object]:
         """The map of names, and the capacitance of each node in farads: what the program says and what its cells weigh."""
@@ -205,6 +215,8 @@ class Chip:
         capacitors = {names[node]: {"program": float(self.placed.target[node]), "cells": float(self.placed.load[node])}
                       for node in self.circuit.free}
         found = {**self.frame.map({id(table): "x" for table in self.circuit.tables}, {}, {}), "capacitors": capacitors}
+        if self.bits:
+            found["bits"] = {one.pin: int(one.high) for one in self.programmed}
         if self.clocks is not None:
             found["clocks"] = {"on": {line: list(window) for (line, _), window in self.windows.items()},
                                "read": self.clocks.end}

@@ -51,7 +51,8 @@ def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
         "rtol": number(options.rtol), "temperature": number(options.temperature),
         "supply": number(signals.supply), "common": number(signals.common_mode),
         "reference": number(signals.unit_current * signals.bias_units), "ports": chip.ports,
-        "sources": [*(source_card(source, COMMON) for inner in (True, False) for source in frame.drives(inner)), *_clocked(chip)],
+        "sources": [*(source_card(source, COMMON) for inner in (True, False) for source in frame.drives(inner)), *_clocked(chip),
+                    *_programmed(chip)],
         "loads": list(chip.reads.values()), "probe": number(PROBE),
         "step": number(frame.step), "until": number(until), "save": [*chip.vectors, *_reads(chip)],
         "runs": f"ngspice -n -b -r {name}.raw {name}_tb.cir"})
@@ -82,6 +83,12 @@ def _clocked(chip: Chip) -> Iterator[str]:
             yield f"v{pin} {pin} 0 PWL({' '.join(map(number, corners(window, *levels)))})"
     for node, pin in chip.starts.items():
         yield f"v{pin} {pin} {COMMON} {number(chip.frame.starts[node])}"
+
+
+def _programmed(chip: Chip) -> Iterator[str]:
+    """Sources of the bits that say strengths."""
+    for bit in chip.programmed:
+        yield f"v{bit.pin} {bit.pin} 0 {number(chip.signals.supply if bit.high else 0.0)}"
 
 
 def _inputs(chip: Chip) -> list[tuple[str, str]]:

@@ -61,7 +61,7 @@ class MapCells(Pass):
         if not name:
             self.refuse("needs a process", "map-cells{pdk=sky130}, or `pdk sky130;` in the circuit")
         signals = load_pdk(name).signals
-        cells = [cell for cell in load_cells(name).values() if cell.device]
+        cells = [cell for cell in load_cells(name).values() if cell.strength]
         if signals is None or not cells:
             self.refuse(f"finds no cells of `{name}`", "map-cells{pdk=sky130}")
         tables, error = [], ErrorBound(circuit)
@@ -71,7 +71,7 @@ class MapCells(Pass):
                 continue
             found = self._closest(table, cells)
             self._report(table, found, log)
-            start, stop = table.model.terminals
+            start, stop = (*table.model.terminals, "gnd")[:2]
             error.add(table, start, stop, found.amperes)
             if np.any(found.units):
                 tables.append(_as_cell(table, found).take(np.flatnonzero(found.units)))
@@ -91,9 +91,11 @@ class MapCells(Pass):
     def _closest(self, table: InstanceTable, cells: list[Cell]) -> Fitting:
         """The cell whose largest error over the bank is the smallest."""
         law = table.model.law
-        if len(table.model.terminals) != 2 or law.rates or law.capacitances or table.waves or len(law.currents) != 1:
-            self.refuse(f"finds no cell for `{table.bank}`: cells have two terminals, one current between them, and no state")
-        found = [_fitting(table, cell) for cell in cells]
+        alike = [cell for cell in cells if len(cell.law.terminals) == len(table.model.terminals)]
+        if not alike or law.rates or law.capacitances or table.waves or len(law.currents) != 1 or not _ends(table.model):
+            self.refuse(f"finds no cell for `{table.bank}`: cells have two terminals and one current between them, or one "
+                        "terminal and a current to ground, and no state")
+        found = [_fitting(table, cell) for cell in alike]
         return min(found, key=lambda one: float(one.error.max(initial=0.0)))
 
 
@@ -102,17 +104,18 @@ PASS = MapCells
 
 def _fitting(table: InstanceTable, cell: Cell) -> Fitting:
     """A bank as units of a cell, each device as those that come closest to its currents in the mean square."""
-    s, d = _voltages(cell)
+    volts = _voltages(cell)
     units, thresholds = _choices(cell)
-    offered = _flow(cell.law, {name: column[:, None] for name, column in cell.units(units, thresholds).items()}, s, d)
+    offered = _flow(cell.law, {name: column[:, None] for name, column in cell.units(units, thresholds).items()}, volts)
     full = np.abs(units) * np.abs(offered[np.abs(units) == 1]).max()
-    wanted = _currents(table, s, d)
+    wanted = _currents(table, volts)
     square = np.sum(offered**2, axis=1)
     parts = np.array_split(wanted, table.count // CHUNK + 1)
     best = np.concatenate([np.argmin(square - 2 * (part @ offered.T), axis=1) for part in parts])
-    distance = (wanted - offered[best]).reshape(-1, POINTS, POINTS)
-    largest = np.abs(distance).max(axis=(1, 2))
-    between = sum(np.abs(np.diff(distance, axis=axis)).max(axis=(1, 2)) for axis in (1, 2))
+    distance = (wanted - offered[best]).reshape(-1, *[POINTS] * len(volts))
+    axes = tuple(range(1, 1 + len(volts)))
+    largest = np.abs(distance).max(axis=axes)
+    between = sum(np.abs(np.diff(distance, axis=axis)).max(axis=axes) for axis in axes)
     silent = np.abs(wanted).max(axis=1) == 0
     return Fitting(cell, np.where(silent, 0, units[best]), np.where(silent, 0, thresholds[best]),
                    np.where(silent, 0.0, largest / full[best]), np.where(silent, 0.0, largest + between / 2))
@@ -127,30 +130,37 @@ def _choices(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
     return units, thresholds
 
 
-def _voltages(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+def _voltages(cell: Cell) -> list[np.ndarray]:
+    """float64[points] of each terminal: all combinations."""
     from kcompile.pdk.load import load_pdk
     from kcompile.units import VOLTAGE
 
     limit = load_pdk(cell.pdk).limits[VOLTAGE]
     line = np.linspace(limit.lower, limit.upper, POINTS)
-    s, d = np.meshgrid(line, line, indexing="ij")
-    return s.ravel(), d.ravel()
+    return [one.ravel() for one in np.meshgrid(*[line] * len(cell.law.terminals), indexing="ij")]
 
 
-def _currents(table: InstanceTable, s: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """float64[n, points]: amperes from the first terminal to the second."""
-    value = _flow(table.model, {name: column[:, None] for name, column in table.params.items()}, s[None, :], d[None, :])
-    return np.broadcast_to(value, (table.count, len(s)))
+def _ends(model: DeviceModel) -> tuple[str, str] | None:
+    """Where the one current of a device comes from and goes to as cells have it; None where it ends elsewhere."""
+    (branch,) = model.law.currents
+    first, second = (*model.terminals, "gnd")[:2]
+    return (first, second) if {branch.start, branch.stop} == {first, second} else None
 
 
-def _flow(model: DeviceModel, values: Mapping[str, np.ndarray], s: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """Amperes from the first terminal of a device to the second, at voltages of both."""
+def _currents(table: InstanceTable, volts: Sequence[np.ndarray]) -> np.ndarray:
+    """float64[n, points]: amperes from the first terminal to the second, or to ground."""
+    value = _flow(table.model, {name: column[:, None] for name, column in table.params.items()}, volts)
+    return np.broadcast_to(value, (table.count, len(volts[0])))
+
+
+def _flow(model: DeviceModel, values: Mapping[str, np.ndarray], volts: Sequence[np.ndarray]) -> np.ndarray:
+    """Amperes from the first terminal of a device to the second, or to ground, at voltages of its terminals."""
     from kcompile.sim.kernel import make_kernel
 
     (branch,) = model.law.currents
-    volts = {f"V({name})": value for name, value in zip(model.terminals, (s, d), strict=True)}
-    sign = 1.0 if (branch.start, branch.stop) == model.terminals else -1.0
-    return sign * make_kernel([branch.value], ()).prepare({})({**volts, **values})[0]
+    known = {f"V({name})": value for name, value in zip(model.terminals, volts, strict=True)}
+    sign = 1.0 if branch.start == model.terminals[0] else -1.0
+    return sign * make_kernel([branch.value], ()).prepare({})({**known, **values})[0]
 
 
 def _is_placed(table: InstanceTable, cells: Sequence[Cell]) -> bool:

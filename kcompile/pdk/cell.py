@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _SUBCKT = re.compile(r"^\.subckt ([a-z0-9_]+)((?: [a-z0-9_]+)*)(?: params:.*)?$", re.MULTILINE)
 _MODEL = re.compile(r"^x[^=\n]* (\w+) w=(\S+) l=(\S+)", re.MULTILINE)
+MAX_BITS = 12
+"""Of a strength; twice as many units for each."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,13 @@ class Currents:
 
 @dataclass(frozen=True)
 class Capacitor:
-    """Farads of one unit of a capacitor: area (w + edge) (l + edge), with w and l between the sides, on the grid, all in
+    """Farads of one unit of a capacitor: area (w + edge) (l + edge), with w and l between the sides, each on its grid, all in
     micrometres."""
 
     area: float
     edge: float
     sides: tuple[float, float]
-    grid: float
+    grid: tuple[float, float]
 
     def value(self, width: np.ndarray, length: np.ndarray) -> np.ndarray:
         """Farads of a unit."""
@@ -68,21 +70,35 @@ class Capacitor:
         low, high = self.sides
         units = np.ceil(farads / float(self.value(np.array(high), np.array(high))) - 1e-9)
         one = farads / units / self.area
-        width = np.clip(self._on_grid(np.sqrt(one) - self.edge), low, high)
-        return width, np.clip(self._on_grid(one / (width + self.edge) - self.edge), low, high), units
+        width = np.clip(_on_grid(np.sqrt(one) - self.edge, self.grid[0]), low, high)
+        return width, np.clip(_on_grid(one / (width + self.edge) - self.edge, self.grid[1]), low, high), units
 
-    def _on_grid(self, sizes: np.ndarray) -> np.ndarray:
-        return np.round(np.round(sizes / self.grid) * self.grid, 6)
+
+def _on_grid(sizes: np.ndarray, grid: float) -> np.ndarray:
+    return np.round(np.round(sizes / grid) * grid, 6)
+
+
+@dataclass(frozen=True)
+class Plates:
+    """What is measured of a capacitor whose farads depend on its voltage: the step of the voltage, and widths and lengths; sides
+    and grid are those of `Capacitor`."""
+
+    step: float
+    sizes: tuple[tuple[float, float], ...]
+    sides: tuple[float, float]
+    grid: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. device: name of its law; strength: the parameter that counts units, both empty where programs do not name it;
+    """One cell. device: name of its law, empty where programs do not name it; strength: the parameter that counts units, empty
+    where nothing does; bits: how many of its pins say the strength, besides one for the sign, 0 where its transistors do;
     threshold: a second parameter that counts units, from 0 on, empty where there is none;
     drawn: name of its law with `offset`, `gain` and `imbalance` of one specimen, empty where there is none;
     subcircuits: for a positive strength, and for a negative one where there are two; the same again for thresholds above 0 where
     there is one; gated: the same with a clock that takes them off their nodes, none where there are no such; currents: None where
-    the law has no constants that are fitted; capacitor: where it is one; resistance: ohms of a switch that is closed, at most.
+    the law has no constants that are fitted; plates: where it is a capacitor, with its farads or with what is measured of these;
+    resistance: ohms of a switch that is closed, at most.
     symmetric: pairs of its transistors that a layout mirrors, and single ones on the axis."""
 
     pdk: str
@@ -90,13 +106,14 @@ class Cell:
     folder: Path
     device: str
     strength: str
+    bits: int
     threshold: str
     drawn: str
     subcircuits: tuple[str, ...]
     gated: tuple[str, ...]
     symmetric: tuple[tuple[str, ...], ...]
     currents: Currents | None
-    capacitor: Capacitor | None
+    plates: Capacitor | Plates | None
     resistance: float | None
 
     @cached_property
@@ -111,19 +128,30 @@ class Cell:
 
     @property
     def signed(self) -> bool:
-        """Whether it has subcircuits for negative strengths."""
-        return len(self.subcircuits) == (4 if self.threshold else 2)
+        """Whether it makes negative strengths."""
+        return bool(self.bits) or len(self.subcircuits) == (4 if self.threshold else 2)
 
     def form(self, units: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
         """Which of its subcircuits makes a strength and a threshold."""
-        return (units < 0) * 1 + (thresholds > 0) * (2 if self.signed else 1)
+        return (0 if self.bits else (units < 0) * 1) + (thresholds > 0) * (2 if self.signed else 1)
 
     def units(self, strength: Any, threshold: Any = 0.0) -> dict[str, Any]:
         """Parameters of its law that count units; numbers or arrays."""
         return {self.strength: strength, **({self.threshold: threshold} if self.threshold else {})}
 
+    def weight(self, units: Any) -> Any:
+        """How many times what `loads` says a strength loads a node; a number or an array."""
+        return units * 0 + 1 if self.bits else abs(units)
+
+    def levels(self, strength: int) -> dict[str, bool]:
+        """Which of its pins for bits and sign are high, by pin, for a strength."""
+        levels = {f"b{k}": bool(abs(strength) >> k & 1) for k in range(self.bits)}
+        return {**levels, "sign": strength < 0} if self.bits else {}
+
     def sizes(self, strength: int, threshold: int = 0) -> dict[str, float]:
         """Parameters of the subcircuit that makes a strength and a threshold."""
+        if self.bits:
+            return {}
         return {self.strength: float(abs(strength)), **({self.threshold: float(threshold)} if threshold else {})}
 
     @property
@@ -162,6 +190,15 @@ class Cell:
     def fit(self) -> Fit:
         """What was measured of it; raises `CompileError` KC0725."""
         return read_fit(self.folder)
+
+    @cached_property
+    def capacitor(self) -> Capacitor | None:
+        """Its farads where it is a capacitor; raises `CompileError` KC0725."""
+        if not isinstance(self.plates, Plates):
+            return self.plates
+        if self.fit.plates is None:
+            raise CompileError(Diagnostic("KC0725", f"the fit of {self.pdk}/{self.name} has no capacitance"))
+        return Capacitor(self.fit.plates.area, self.fit.plates.edge, self.plates.sides, self.plates.grid)
 
     @property
     def mismatch(self) -> Mismatch:
@@ -203,12 +240,16 @@ def _read(pdk: str, path: Path) -> Cell:
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)
-        only(content, ("device", "strength", "threshold", "drawn", "subcircuits", "gated", "symmetric", "current", "capacitor",
-                       "resistance"),
-             "a cell.toml")
+        only(content, ("device", "strength", "bits", "threshold", "drawn", "subcircuits", "gated", "symmetric", "current",
+                       "capacitor", "resistance"), "a cell.toml")
         device, strength, threshold, drawn = (content.get(key, "") for key in ("device", "strength", "threshold", "drawn"))
-        if not all(isinstance(one, str) for one in (device, strength, threshold, drawn)) or bool(device) != bool(strength):
-            raise Malformed("`device`, `strength`, `threshold` and `drawn` are names, the first two both or none")
+        if not all(isinstance(one, str) for one in (device, strength, threshold, drawn)):
+            raise Malformed("`device`, `strength`, `threshold` and `drawn` are names")
+        if bool(strength) != ("current" in content) or (strength and not device):
+            raise Malformed("what has a `strength` has a `device` and a `[current]`, and nothing else has a `[current]`")
+        bits = content.get("bits", 0)
+        if type(bits) is not int or not 0 <= bits <= MAX_BITS or (bits and not strength):
+            raise Malformed(f"`bits` is a whole number up to {MAX_BITS}, of a cell with a strength")
         subcircuits, gated = texts(content, "subcircuits"), texts(content, "gated")
         if len(subcircuits) not in ((2, 4) if threshold else (1, 2)):
             raise Malformed("`subcircuits` are one, or two for both signs, and the same again for thresholds")
@@ -219,8 +260,8 @@ def _read(pdk: str, path: Path) -> Cell:
             raise Malformed("`resistance` is a number of ohms above 0")
         currents = _currents(content["current"]) if "current" in content else None
         capacitor = _capacitor(content["capacitor"]) if "capacitor" in content else None
-        return Cell(pdk, name, path.parent, device, strength, threshold, drawn, subcircuits, gated, _pairs(content), currents,
-                    capacitor, resistance)
+        return Cell(pdk, name, path.parent, device, strength, bits, threshold, drawn, subcircuits, gated, _pairs(content),
+                    currents, capacitor, resistance)
     except (Malformed, tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         shown = f"pdk_models/{pdk}/cells/{name}/cell.toml"
         raise CompileError(Diagnostic("KC0724", f"{shown}: {printable(str(error))}")) from None
@@ -254,10 +295,22 @@ def _currents(table: Mapping[str, Any]) -> Currents:
                     {name: dimension or REAL for name, (_, dimension) in read.items()})
 
 
-def _capacitor(table: Mapping[str, Any]) -> Capacitor:
-    only(table, ("area", "edge", "sides", "grid"), "[capacitor]")
-    sides = table.get("sides")
-    numbers = [table.get("area"), table.get("edge"), table.get("grid"), *(sides if isinstance(sides, list) else [])]
-    if len(numbers) != 5 or not all(isinstance(one, float) and one > 0 for one in numbers) or not numbers[3] < numbers[4]:
-        raise Malformed("`[capacitor]` has area, edge, grid and two sides, all above 0")
-    return Capacitor(numbers[0], numbers[1], (numbers[3], numbers[4]), numbers[2])
+def _capacitor(table: Mapping[str, Any]) -> Capacitor | Plates:
+    measured = "step" in table
+    only(table, ("sides", "grid", *(("step", "sizes") if measured else ("area", "edge"))), "[capacitor]")
+    sides, grid = _pair(table.get("sides"), "sides"), _pair(table.get("grid"), "grid")
+    if not sides[0] < sides[1]:
+        raise Malformed("`sides` are two numbers of micrometres, the smaller one first")
+    if not measured:
+        area, edge = _pair([table.get("area"), table.get("edge")], "area and edge")
+        return Capacitor(area, edge, sides, grid)
+    sizes = table.get("sizes")
+    if not isinstance(sizes, list) or not sizes:
+        raise Malformed("`sizes` is a list of widths and lengths")
+    return Plates(_pair([table["step"], 1.0], "step")[0], tuple(_pair(one, "sizes") for one in sizes), sides, grid)
+
+
+def _pair(given: Any, name: str) -> tuple[float, float]:
+    if not isinstance(given, list) or len(given) != 2 or not all(isinstance(one, float) and one > 0 for one in given):
+        raise Malformed(f"`{name}` of `[capacitor]` are numbers above 0, with a point")
+    return given[0], given[1]

@@ -6,10 +6,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 from kcompile.diagnostics import CompileError, Diagnostic, UsageError, accepted, printable
 
 FIT = "fit.toml"
+Table = TypeVar("Table", "Mismatch", "FittedPlates")
 ERRORS = ("worst", "most", "median", "imbalance")
 """Names of the distances that a fit leaves."""
 
@@ -27,15 +29,27 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
+class FittedPlates:
+    """Of a capacitor: area in farads per square micrometre and edge in micrometres, as in `Capacitor`; density: farads per square
+    micrometre of all its gates, at the largest size that was measured."""
+
+    area: float
+    edge: float
+    density: float
+
+
+@dataclass(frozen=True)
 class Fit:
     """Constants of the law by (corner, degrees Celsius); errors: distances of the law from the transistors there, `worst`, `most`
     (of 95 % of the points) and `median`, and `imbalance` of the two terminals, as parts of full scale; loads: farads of a unit of
-    each subcircuit at a terminal; mismatch: None where the law has no specimens."""
+    each subcircuit at a terminal; mismatch: None where the law has no specimens; plates: of a capacitor, whose errors are
+    distances of its farads from those of the law, None of other cells."""
 
     constants: Mapping[tuple[str, float], Mapping[str, float]]
     errors: Mapping[tuple[str, float], Mapping[str, float]]
     loads: tuple[float, ...]
     mismatch: Mismatch | None
+    plates: FittedPlates | None
 
     def at(self, corner: str, temperature: float) -> Mapping[str, float]:
         """Constants of a condition; raises `UsageError` KC0721 where the cell was not measured there."""
@@ -55,10 +69,15 @@ def read_fit(folder: Path) -> Fit:
         parts = {(str(one["corner"]), float(one["temperature"])): one for one in content["condition"]}
         return Fit({key: {name: float(value) for name, value in one["constants"].items()} for key, one in parts.items()},
                    {key: {name: float(one[name]) for name in ERRORS} for key, one in parts.items()},
-                   tuple(float(one["middle"]) for one in content["load"]),
-                   Mismatch(**{one.name: float(content["mismatch"][one.name]) for one in fields(Mismatch)})
-                   if "mismatch" in content else None)
+                   tuple(float(one["middle"]) for one in content.get("load", [])),
+                   _read_table(Mismatch, content, "mismatch"),
+                   _read_table(FittedPlates, content, "plates"))
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         shown = "/".join(path.parts[-4:])
         raise CompileError(Diagnostic("KC0725", f"{shown} is no fit of a cell: {printable(str(error))}",
                                       hint="`kcompile pdk characterize` writes it")) from None
+
+
+def _read_table(kind: type[Table], content: Mapping[str, Any], name: str) -> Table | None:
+    """The numbers of a table of `fit.toml`, None where there is no such table."""
+    return kind(**{one.name: float(content[name][one.name]) for one in fields(kind)}) if name in content else None

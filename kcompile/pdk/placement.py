@@ -18,8 +18,8 @@ WHOLE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """Devices of one bank as units of a cell: int64[n], negative for the crossed subcircuit, 0 for no device at all; thresholds:
-    int64[n] units, 0 where the cell has none."""
+    """Devices of one bank as units of a cell: int64[n], negative for the crossed subcircuit, 0 for no device at all, or for one
+    whose bits are all off; thresholds: int64[n] units, 0 where the cell has none."""
 
     table: InstanceTable
     cell: Cell
@@ -31,14 +31,19 @@ class Bank:
         """int64[n]: which subcircuit of the cell each is."""
         return self.cell.form(self.strengths, self.thresholds)
 
+    @property
+    def present(self) -> list[int]:
+        """Rows that are made: what bits choose may be chosen otherwise after fabrication."""
+        return list(range(self.table.count)) if self.cell.bits else np.flatnonzero(self.strengths).tolist()
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:
     """float64[nodes] in farads, ground included: what the program says (target), what cells load the node with, and the
-    capacitor that is left to make."""
+    capacitor that is left to make. capacitors: cells with the nodes whose capacitors they make, int64[n] each."""
 
     banks: tuple[Bank, ...]
-    capacitor: Cell
+    capacitors: tuple[tuple[Cell, np.ndarray], ...]
     target: np.ndarray
     load: np.ndarray
 
@@ -70,39 +75,50 @@ def place(circuit: Circuit) -> Placement:
     """Placement of a circuit whose devices are cells and capacitors to ground.
 
     Raises `UsageError` KC0726 for a circuit without cells, a device that is no cell, a strength that is no whole number, a
-    capacitor between nodes, and a node whose cells load it with more than its capacitor.
+    capacitor between nodes, a node with capacitors of two kinds, and one whose cells load it with more than its capacitor.
     """
     cells = load_cells(circuit.pdk)
     if not has_cells(circuit):
         raise UsageError(Diagnostic("KC0726", f"`{circuit.name}` has no cells of a process, and so no transistors", circuit.span,
                                     hint="`use` cells in the program, or --pdk sky130 of `compile` makes cells of its laws"))
-    banks = []
+    banks, plates = [], {}
     for table in circuit.tables:
         cell = find_cell(cells, table.model)
-        if cell is not None:
+        if cell is not None and cell.strength:
             strengths = _whole(table, cell.strength)
             if not cell.signed and np.any(strengths < 0):
                 row = int(np.flatnonzero(strengths < 0)[0])
                 raise _refused(f"`{table.name(row)}` has {strengths[row]} units, and {cell.name} has no negative ones", "", table)
             thresholds = _whole(table, cell.threshold) if cell.threshold else np.zeros_like(strengths)
             banks.append(Bank(table, cell, strengths, thresholds))
-        elif not _is_capacitor(table):
+        elif _is_capacitor(table):
+            _put(circuit, table, cell or next(one for one in cells.values() if one.plates and not one.device), plates)
+        else:
             raise _refused(f"`{table.bank}` has the law `{table.model.name}`, which no cell of {circuit.pdk} has",
                            "`use` the cells of the process, for example `use sky130.tanh_pair: TanhPair;`", table)
     target = grounded(circuit, capacitances(circuit))
     target[circuit.driven] = 0.0
     load = np.zeros(circuit.nodes.count)
     for bank in banks:
-        units = np.abs(bank.strengths)
-        farads = units * np.array(bank.cell.fit.loads)[bank.forms]
+        farads = bank.cell.weight(bank.strengths) * np.array(bank.cell.fit.loads)[bank.forms]
         for column in bank.table.nodes.T:
             np.add.at(load, column, farads)
     load[0] = 0.0
     load[circuit.driven] = 0.0
-    capacitor = next(one for one in cells.values() if one.capacitor is not None)
-    found = Placement(tuple(banks), capacitor, target, load)
-    _check(circuit, found)
+    kinds = {cell.name: cell for cell in plates.values()}
+    made = tuple((cell, np.array([node for node in circuit.free.tolist() if plates[node] is cell])) for cell in kinds.values())
+    found = Placement(tuple(banks), made, target, load)
+    for cell, nodes in made:
+        _check(circuit, found, cell, nodes)
     return found
+
+
+def _put(circuit: Circuit, table: InstanceTable, cell: Cell, plates: dict[int, Cell]) -> None:
+    """Note the cell that makes the capacitors of a bank, by node."""
+    for row, node in enumerate(table.nodes[:, 0].tolist()):
+        if plates.setdefault(node, cell) is not cell:
+            raise _refused(f"`{table.name(row)}` is a {cell.name}, and node `{circuit.nodes.name(node)}` has a "
+                           f"{plates[node].name} already", "one kind of capacitor at a node", table)
 
 
 def _is_capacitor(table: InstanceTable) -> bool:
@@ -121,13 +137,12 @@ def _whole(table: InstanceTable, name: str) -> np.ndarray:
     return whole.astype(np.int64)
 
 
-def _check(circuit: Circuit, found: Placement) -> None:
-    capacitor = found.capacitor.capacitor
+def _check(circuit: Circuit, found: Placement, cell: Cell, nodes: np.ndarray) -> None:
+    capacitor = cell.capacitor
     assert capacitor is not None
-    short = np.zeros(circuit.nodes.count, dtype=bool)
-    short[circuit.free] = found.explicit[circuit.free] < capacitor.least
-    if short.any():
-        node = int(np.flatnonzero(short)[np.argmin(found.explicit[short])])
+    short = nodes[found.explicit[nodes] < capacitor.least]
+    if len(short):
+        node = int(short[np.argmin(found.explicit[short])])
         farads = [format_engineering(float(one), "F", 3) for one in (found.target[node], found.load[node], capacitor.least)]
         raise UsageError(Diagnostic(
             "KC0726", f"node `{circuit.nodes.name(node)}` has a capacitance of {farads[0]}, and its cells alone make "

@@ -53,6 +53,6 @@ def take_inventory(circuit: Circuit, temperature: float = 27.0) -> Inventory:
     noise = {circuit.nodes.name(node): float(np.sqrt(BOLTZMANN * kelvin / farads[node])) for node in circuit.free.tolist()}
     bits = {cell.name: float(np.log2(1 + sum(abs(int(end)) for param in cell.law.params if param.name == cell.strength
                                              for end in (param.interval.lower, param.interval.upper))))
-            for cell in chip.cells if cell.device}
+            for cell in chip.cells if cell.strength}
     return Inventory({name: (count[name], units[name]) for name in count}, transistors, unit_transistors, gates, plates, noise,
                      bits)
