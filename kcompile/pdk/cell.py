@@ -246,7 +246,9 @@ def _read(pdk: str, path: Path) -> Cell:
         if not all(isinstance(one, str) for one in (device, strength, threshold, drawn)):
             raise Malformed("`device`, `strength`, `threshold` and `drawn` are names")
         if bool(strength) != ("current" in content) or (strength and not device):
-            raise Malformed("what has a `strength` has a `device` and a `[current]`, and nothing else has a `[current]`")
+            raise Malformed("`strength` and `[current]` are both there or none, with a `device`")
+        if device and not strength and "capacitor" not in content:
+            raise Malformed("a `device` has a `strength`, or is a capacitor")
         bits = content.get("bits", 0)
         if type(bits) is not int or not 0 <= bits <= MAX_BITS or (bits and not strength):
             raise Malformed(f"`bits` is a whole number up to {MAX_BITS}, of a cell with a strength")

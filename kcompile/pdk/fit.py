@@ -69,7 +69,7 @@ def read_fit(folder: Path) -> Fit:
         parts = {(str(one["corner"]), float(one["temperature"])): one for one in content["condition"]}
         return Fit({key: {name: float(value) for name, value in one["constants"].items()} for key, one in parts.items()},
                    {key: {name: float(one[name]) for name in ERRORS} for key, one in parts.items()},
-                   tuple(float(one["middle"]) for one in content.get("load", [])),
+                   tuple(float(one["middle"]) for one in ([] if "plates" in content else content["load"])),
                    _read_table(Mismatch, content, "mismatch"),
                    _read_table(FittedPlates, content, "plates"))
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
