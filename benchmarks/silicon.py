@@ -51,6 +51,21 @@ GROUPS = 4000
 TRAINING_POINTS = 1000
 GOOD = 0.95
 EXAMPLE, ON_SPECIMENS = (ROOT / "examples" / f"two_moons_sky130{name}.toml" for name in ("", "_mismatch"))
+OFFSETS = """use sky130.tanh_pair: TanhPair; use sky130.idac: Idac; use sky130.gate_cap: GateCapacitor;
+circuit Offsets {
+    pdk sky130;
+    node x[2], h[4], y[2];
+    node all = x + h + y;
+    GateCapacitor(n, gnd) { c = 2 pF } for n in all;
+    phase run for 1 us {
+        TanhPair w(all[i], all[j]) { k = 1 + (i + j) % 3 } for i in 0..8, j in 0..8 if i < j and (i + j) % 2 == 1;
+        TanhPair leak(n, gnd) { k = 2 } for n in all;
+        Idac b(all[k]) { code = 5 * (k % 3) - 6 + k } for k in 0..8;
+    }
+    input x;
+    output y;
+}
+"""
 FRESH = 12345
 """Seed of points that no training has seen."""
 
@@ -72,6 +87,8 @@ def rows() -> Iterator[Row]:
     yield from models()
     yield from characterization()
     yield from cells()
+    yield from capacitors()
+    yield from offsets()
     yield from moons()
     yield from slices()
     yield from mismatch()
@@ -126,7 +143,8 @@ def run_deck(main: str, models: str) -> tuple[float, np.ndarray]:
 
 def cells() -> Iterator[Row]:
     """The fits that stand beside the cells."""
-    wanted = {"tanh_pair": ("<= 0.5 / - / 0.1 % of full scale", 5e-3, 1e-3), "relu": ("<= 1 / - / - % of full scale", 1e-2, 1e-2)}
+    wanted = {"tanh_pair": ("<= 0.5 / - / 0.1 % of full scale", 5e-3, 1e-3), "relu": ("<= 1 / - / - % of full scale", 1e-2, 1e-2),
+              "idac": ("<= 1 / - / - % of the current of each code", 1e-2, 1e-2)}
     for cell in load_cells("sky130").values():
         if cell.currents is not None:
             fit = read_fit(cell.folder)
@@ -138,6 +156,8 @@ def cells() -> Iterator[Row]:
             worst = max(one["worst"] for one in fit.errors.values())
             yield Row(f"`{cell.name}`: the worst of {len(fit.errors)} corners and temperatures, each with its own constants", "",
                       f"{100 * worst:.2g} % of full scale")
+            if len(cell.law.terminals) < 2:
+                continue
             balance = max(one["imbalance"] for one in fit.errors.values())
             yield Row(f"`{cell.name}`: currents of both terminals apart, worst of all corners and temperatures",
                       "<= 1 % of full scale", f"{100 * balance:.2g} %", balance <= 0.01)
@@ -151,6 +171,35 @@ def cells() -> Iterator[Row]:
         leaks += [np.abs(one[against]).max() for one in (found.into, found.out)]
     yield Row("`relu`: what leaks at either terminal from 50 mV below its threshold on, tt at 27 C", "<= 1e-5 of full scale",
               f"{max(leaks):.1e}", max(leaks) <= 1e-5)
+
+
+def capacitors() -> Iterator[Row]:
+    """Capacitors of gates beside those of metals."""
+    cells = load_cells("sky130")
+    gates, mim = cells["gate_cap"].fit, cells["mim"].capacitor
+    assert gates.plates is not None and mim is not None
+    worst = max(one["worst"] for one in gates.errors.values())
+    yield Row("`gate_cap`: farads for each square micrometre of gates / of the plates of `mim`", "denser",
+              f"{1e15 * gates.plates.density:.2f} / {1e15 * mim.area:.2f} fF", gates.plates.density > mim.area)
+    typical = gates.errors["tt", 27.0]["worst"]
+    yield Row("`gate_cap`: farads over the range apart from the law, all sizes, tt at 27 C / the worst of "
+              f"{len(gates.errors)} corners and temperatures", "", f"{100 * typical:.2g} / {100 * worst:.2g} %")
+    shares = [one["SHARE"] for one in gates.constants.values()]
+    yield Row("`gate_cap`: farads in other conditions, of those in tt at 27 C", "",
+              f"{100 * min(shares):.1f} to {100 * max(shares):.1f} %")
+
+
+def offsets() -> Iterator[Row]:
+    """A circuit of codes and capacitors of gates, in the typical condition and the furthest ones."""
+    circuit = kc.compile(kc.Source("offsets.kc", OFFSETS))
+    starts = list(np.random.default_rng(FRESH).uniform(-0.25, 0.25, (SLICE_POINTS, len(circuit.inputs))))
+    for corner, temperature in (("tt", 27.0), ("ff", 85.0), ("ss", -40.0)):
+        found = confirm(circuit, starts, corner=corner, temperature=temperature, watch=_said)
+        said = " / ".join(f"{100 * float(value):.2g}" for value in (
+            np.median(found.error), np.quantile(found.error, 0.95), found.error.max()))
+        yield Row(f"a network with `idac` and `gate_cap`, {SLICE_POINTS} starting points, {corner} at {temperature:g} C: "
+                  "distance of all waveforms from the laws, median / 95 % / worst of the swing", "<= 0.3 / 2 % / -", f"{said} %",
+                  bool(np.median(found.error) <= 3e-3 and np.quantile(found.error, 0.95) <= 0.02))
 
 
 def slices() -> Iterator[Row]:
