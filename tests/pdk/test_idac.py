@@ -197,6 +197,6 @@ def test_layouts_match_and_swapped_bits_do_not(text: str) -> None:
     layout = next(one.text for one in kc.lower(circuit, "layout") if one.name == "Net_lvs.spice")
     line = next(line for line in layout.splitlines() if line.startswith("xrun_b_0 "))
     wrong = layout.replace(line, line.replace("_b2", "_b9").replace("_b3", "_b2").replace("_b9", "_b3"))
-    models = frozenset().union(*(cell.transistors for cell in Chip(circuit, BenchOptions(until=1e-6)).cells))
+    models = frozenset(one.model for cell in Chip(circuit, BenchOptions(until=1e-6)).cells for one in cell.transistors)
     simulated = build_transistors(circuit, BenchOptions(until=1e-6)).artifacts[0].text
     assert wrong != layout and not compare_netlists("Net", simulated, wrong, models).passed
