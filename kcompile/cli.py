@@ -24,6 +24,7 @@ from kcompile.diagnostics import (
     CompileError,
     Diagnostic,
     KcompileError,
+    Reporter,
     UsageError,
     accepted,
     nearest,
@@ -36,6 +37,7 @@ from kcompile.request import INCLUDE, PLUGIN, TOP, Request, takes_request
 from kcompile.train.team import one_report
 
 if TYPE_CHECKING:
+    from kcompile.ir.circuit import Circuit
     from kcompile.sim.result import Waveforms
     from kcompile.verify.compare import Agreement, Report
     from kcompile.verify.layout import LayoutReport
@@ -115,6 +117,8 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, dep
     circuit = outcome.circuit
     timed = chosen.needs_end or (check_after and chosen.checked_by != "klayout")
     end = request.seconds(circuit if timed else None)
+    if target in ("spice", "layout"):
+        _warn_of_loads(circuit)
     artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=request.rtol, corner=corner,
                                temperature=temperature)
     against = "" if target == "spice" else chosen.checked_by
@@ -218,6 +222,8 @@ def verify(request: Request, against: str, tolerance: float | None, corner: str,
     from kcompile.files import to_json
 
     circuit = request.circuit()
+    if against in ("", "transistors", "klayout"):
+        _warn_of_loads(circuit)
     report = kcompile.verify(circuit, against=against, until=request.seconds(circuit), tolerance=tolerance, rtol=request.rtol,
                              corner=corner, temperature=temperature)
     if style == "json":
@@ -225,6 +231,16 @@ def verify(request: Request, against: str, tolerance: float | None, corner: str,
     else:
         _show_report(report)
     sys.exit(0 if report.passed else 1)
+
+
+def _warn_of_loads(circuit: Circuit) -> None:
+    """Say on standard error which nodes of a circuit of cells are loaded too much."""
+    from kcompile.pdk.check import check_loads
+
+    report = Reporter()
+    check_loads(circuit, report)
+    if report.diagnostics:
+        click.echo(render_text(report.diagnostics), err=True)
 
 
 def _summary(report: Outcome, errors: bool = False) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def test_mistakes_in_passes(kcompile_run: Run) -> None:
     refused(kcompile_run("net.kc", "--plugin", "none.py"), 2, "KC0501", "none.py")
     refused(kcompile_run("passes", "prun"), 2, "KC0801", "did you mean `prune`?")
     assert not Path("Net.spice").exists()
-    assert len(kcompile_run("passes").out.splitlines()) == 13
+    assert len(kcompile_run("passes").out.splitlines()) == 14
     assert "prune (bounded)" in kcompile_run("passes", "prune").out
 
 

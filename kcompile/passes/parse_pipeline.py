@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from kcompile.diagnostics import Diagnostic, Source, Span, UsageError, accepted, nearest, printable
 from kcompile.passes.base import Pass
 from kcompile.passes.pipeline import Pipeline, failed
-from kcompile.units import format_unit, parse_quantity
+from kcompile.units import REAL, format_unit, parse_quantity
 
 _PASS = re.compile(r"\s*([A-Za-z][\w-]*)\s*(?:\{([^{}]*)\}\s*)?(?:,|$)", re.ASCII)
 _OPTION = re.compile(r"\s*([A-Za-z]\w*)\s*(?:=\s*([^,]*[^,\s])\s*)?(?:,|$)", re.ASCII)
@@ -93,8 +93,10 @@ def _value(text: str | None, field: dataclasses.Field[object], kind: object, wha
         return text
     if int in kinds and text and re.fullmatch(r"[+-]?[0-9]{1,30}", text):
         return int(text)  # all its digits, which a float has not
+    plain = (text or "").removesuffix("%") if float in kinds and dimension == REAL else text or ""
     try:
-        value, found = parse_quantity(text or "")
+        value, found = parse_quantity(plain)
+        value /= 1 if plain == (text or "") else 100
     except ValueError:
         value, found = float("nan"), None
     if int in kinds and value.is_integer() and found is None:

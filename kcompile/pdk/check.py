@@ -8,6 +8,7 @@ from kcompile.diagnostics import Reporter, Span
 from kcompile.ir.circuit import Circuit, InstanceTable, Stimulus
 from kcompile.ir.structure import capacitances, grounded
 from kcompile.pdk.load import load_pdk
+from kcompile.pdk.placement import SHARE, has_cells, place
 from kcompile.pdk.schema import Pdk
 from kcompile.syntax.functions import WAVEFORMS
 from kcompile.units import CAPACITANCE, VOLTAGE, Dimension, format_engineering, format_unit
@@ -16,6 +17,25 @@ from kcompile.units import CAPACITANCE, VOLTAGE, Dimension, format_engineering, 
 def check_limits(circuit: Circuit, name: str, report: Reporter) -> None:
     """Report every value outside the limits of the process, once per declaration."""
     _Limits(load_pdk(name), report).check(circuit)
+
+
+def check_loads(circuit: Circuit, report: Reporter) -> None:
+    """Report nodes that cells load with more than `SHARE` of their capacitance, as one warning KC0728 about the worst.
+
+    Says nothing of a circuit without cells. Raises what `place` raises.
+    """
+    if not has_cells(circuit):
+        return
+    found = place(circuit)
+    heavy = np.flatnonzero(found.share > SHARE)
+    if not len(heavy):
+        return
+    node = int(np.argmax(found.share))
+    others = f", and so is more than {100 * SHARE:g} % of {len(heavy) - 1:,} other{'s' * (len(heavy) > 2)}" * (len(heavy) > 1)
+    report.warn("KC0728", f"{100 * found.share[node]:.1f} % of the capacitance of node `{circuit.nodes.name(node)}`, "
+                f"{format_engineering(float(found.target[node]), 'F', 3)}, is the load of its cells{others}",
+                circuit.nodes.bank(node).span, hint="loads bend with the voltages; --passes balance-capacitance makes all "
+                f"capacitances and times {found.stretch(SHARE):.3g} times as large")
 
 
 class _Limits:

@@ -14,6 +14,8 @@ from kcompile.units import format_engineering
 
 WHOLE = 1e-6
 """Distance of a strength from a whole number up to which it is one."""
+SHARE = 0.04
+"""Of a node's capacitance: what its cells may load it with. By the voltages it is 0.7 to 2 times as large."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,27 @@ class Placement:
     def explicit(self) -> np.ndarray:
         return self.target - self.load
 
+    @property
+    def share(self) -> np.ndarray:
+        """float64[nodes]: the load over the target, 0 at ground and at driven nodes."""
+        return np.divide(self.load, self.target, out=np.zeros_like(self.load), where=self.target > 0)
+
+    @property
+    def least(self) -> np.ndarray:
+        """float64[nodes]: the smallest capacitor that the process makes there, 0 where none is made."""
+        least = np.zeros_like(self.target)
+        for cell, nodes in self.capacitors:
+            assert cell.capacitor is not None
+            least[nodes] = cell.capacitor.least
+        return least
+
+    def stretch(self, share: float) -> float:
+        """By what all targets are multiplied at least so that no load is more than a share of one, and no capacitor smaller
+        than the process makes."""
+        live = self.target > 0
+        wanted = np.maximum(self.load / share, self.load + self.least)
+        return float((wanted[live] / self.target[live]).max(initial=0.0))
+
 
 def has_cells(circuit: Circuit) -> bool:
     """Whether any device of a circuit is a cell of its process."""
@@ -74,8 +97,18 @@ def at_condition(circuit: Circuit, corner: str, temperature: float) -> Circuit:
 def place(circuit: Circuit) -> Placement:
     """Placement of a circuit whose devices are cells and capacitors to ground.
 
+    Raises what `weigh` raises, and `UsageError` KC0726 for a node whose cells load it with more than its capacitor.
+    """
+    found = weigh(circuit)
+    _check(circuit, found)
+    return found
+
+
+def weigh(circuit: Circuit) -> Placement:
+    """Placement of a circuit whose nodes may be loaded with more than their capacitors.
+
     Raises `UsageError` KC0726 for a circuit without cells, a device that is no cell, a strength that is no whole number, a
-    capacitor between nodes, a node with capacitors of two kinds, and one whose cells load it with more than its capacitor.
+    capacitor between nodes, and a node with capacitors of two kinds.
     """
     cells = load_cells(circuit.pdk)
     if not has_cells(circuit):
@@ -107,10 +140,7 @@ def place(circuit: Circuit) -> Placement:
     load[circuit.driven] = 0.0
     kinds = {cell.name: cell for cell in plates.values()}
     made = tuple((cell, np.array([node for node in circuit.free.tolist() if plates[node] is cell])) for cell in kinds.values())
-    found = Placement(tuple(banks), made, target, load)
-    for cell, nodes in made:
-        _check(circuit, found, cell, nodes)
-    return found
+    return Placement(tuple(banks), made, target, load)
 
 
 def _put(circuit: Circuit, table: InstanceTable, cell: Cell, plates: dict[int, Cell]) -> None:
@@ -137,17 +167,15 @@ def _whole(table: InstanceTable, name: str) -> np.ndarray:
     return whole.astype(np.int64)
 
 
-def _check(circuit: Circuit, found: Placement, cell: Cell, nodes: np.ndarray) -> None:
-    capacitor = cell.capacitor
-    assert capacitor is not None
-    short = nodes[found.explicit[nodes] < capacitor.least]
+def _check(circuit: Circuit, found: Placement) -> None:
+    short = np.flatnonzero(found.explicit < found.least)
     if len(short):
         node = int(short[np.argmin(found.explicit[short])])
-        farads = [format_engineering(float(one), "F", 3) for one in (found.target[node], found.load[node], capacitor.least)]
+        farads = [format_engineering(float(one[node]), "F", 3) for one in (found.target, found.load, found.least)]
         raise UsageError(Diagnostic(
             "KC0726", f"node `{circuit.nodes.name(node)}` has a capacitance of {farads[0]}, and its cells alone make "
             f"{farads[1]}; the smallest capacitor is {farads[2]}", circuit.nodes.bank(node).span,
-            hint="a larger capacitor and a longer time, or fewer units at this node"))
+            hint="--passes balance-capacitance makes all capacitors larger and all times longer; or fewer units at this node"))
 
 
 def _refused(message: str, hint: str, table: InstanceTable) -> UsageError:

@@ -14,10 +14,12 @@ import kcompile as kc
 from kcompile.files import to_json
 from kcompile.ir.circuit import Circuit, NodeTable, frozen
 from kcompile.ir.printer import print_circuit
+from kcompile.passes.balance_capacitance import BalanceCapacitance
 from kcompile.passes.base import Contract, Pass, PassLog, option
 from kcompile.passes.find import known_passes
 from kcompile.passes.parse_pipeline import MAX_PASSES, parse_pipeline
 from kcompile.passes.pipeline import Pipeline
+from kcompile.passes.prune import Prune
 from kcompile.units import VOLTAGE
 
 PROGRAM = """use std.passive: Capacitor, Resistor;
@@ -66,6 +68,7 @@ def circuit() -> Circuit:
     ("halve{}", (Halve(),)),
     (" halve , halve{ times = 3 } ", (Halve(), Halve(times=3))),
     ("halve{least=20 mV,times=2,loud}", (Halve(times=2, least=0.02, loud=True),)),
+    ("balance-capacitance{share=2.5%},prune{fraction= 10 %}", (BalanceCapacitance(share=0.025), Prune(fraction=0.1))),
     ("halve{least=1e-3,loud=false,word=a b}", (Halve(least=1e-3, word="a b"),)),
 ])
 def test_a_pipeline_reads_as_it_is_written(text: str, wanted: tuple[Pass, ...]) -> None:
@@ -76,12 +79,14 @@ def test_a_pipeline_reads_as_it_is_written(text: str, wanted: tuple[Pass, ...]) 
 
 @pytest.mark.parametrize(("text", "code", "column", "said"), [
     ("halv", "KC0801", 1, "did you mean `halve`?"),
-    ("halve,nonsense", "KC0801", 7, "accepted: canonicalize"),
+    ("halve,nonsense", "KC0801", 7, "accepted: balance-capacitance"),
     ("halve{tims=2}", "KC0802", 7, "did you mean `times`?"),
     ("simplify{x=1}", "KC0802", 10, "it has no options"),
     ("halve{times=2.5}", "KC0803", 13, "`times` is a whole number, not `2.5`"),
     ("halve{times=2 V}", "KC0803", 13, "a whole number"),
     ("halve{least=2 A}", "KC0803", 13, "`least` is a voltage, in V, not `2 A`"),
+    ("halve{least=2 %}", "KC0803", 13, "`least` is a voltage"),
+    ("halve{times=100%}", "KC0803", 13, "a whole number"),
     ("halve{least}", "KC0803", 7, "`least` is a voltage"),
     ("halve{least=nan}", "KC0803", 13, "not `nan`"),
     ("halve{loud=perhaps}", "KC0803", 12, "true or false, not `perhaps`"),
@@ -193,7 +198,8 @@ def test_without_verification_only_construction_checks(circuit: Circuit) -> None
 def test_the_passes_are_found_without_a_list() -> None:
     assert list(known_passes()) == sorted(known_passes())
     assert {"simplify", "fold-constants", "dead-devices", "dead-nodes", "merge-parallel", "prune", "canonicalize",
-            "quantize", "range-analysis", "scale", "inline", "outline", "map-cells"} == set(known_passes())
+            "quantize", "range-analysis", "scale", "inline", "outline", "map-cells",
+            "balance-capacitance"} == set(known_passes())
 
 
 @pytest.mark.parametrize("name", known_passes())
