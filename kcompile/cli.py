@@ -40,10 +40,11 @@ if TYPE_CHECKING:
     from kcompile.ir.circuit import Circuit
     from kcompile.sim.result import Waveforms
     from kcompile.verify.compare import Agreement, Report
+    from kcompile.verify.corners import Corners
     from kcompile.verify.layout import LayoutReport
     from kcompile.verify.transistors import Confirmation
 
-    Outcome = Report | Agreement | Confirmation | LayoutReport
+    Outcome = Report | Agreement | Confirmation | Corners | LayoutReport
 
 
 class _Verbs(click.Group):
@@ -216,16 +217,20 @@ def _check_ending(out: str, known: Iterable[str]) -> None:
 @_tolerance
 @_corner
 @_temperature
+@click.option("--corners", is_flag=True, help="Transistors in every corner and at every temperature of their process.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def verify(request: Request, against: str, tolerance: float | None, corner: str, temperature: float, style: str) -> None:
+def verify(request: Request, against: str, tolerance: float | None, corner: str, temperature: float, corners: bool,
+           style: str) -> None:
     """Run a model natively and in an outside simulator, and print the error of every node at two step sizes."""
     from kcompile.files import to_json
+    from kcompile.progress import counted
 
     circuit = request.circuit()
     if against in ("", "transistors", "klayout"):
         _warn_of_loads(circuit)
-    report = kcompile.verify(circuit, against=against, until=request.seconds(circuit), tolerance=tolerance, rtol=request.rtol,
-                             corner=corner, temperature=temperature)
+    with counted() as watch:
+        report = kcompile.verify(circuit, against=against, until=request.seconds(circuit), tolerance=tolerance, rtol=request.rtol,
+                                 corner=corner, temperature=temperature, corners=corners, watch=watch)
     if style == "json":
         click.echo(to_json(_summary(report, errors=True)))
     else:
@@ -246,10 +251,11 @@ def _warn_of_loads(circuit: Circuit) -> None:
 def _summary(report: Outcome, errors: bool = False) -> dict[str, Any]:
     """JSON-ready form of an outcome, with the errors of every waveform where they are asked for."""
     from kcompile.verify.compare import Agreement
+    from kcompile.verify.corners import Corners
     from kcompile.verify.layout import LayoutReport
     from kcompile.verify.transistors import Confirmation
 
-    if isinstance(report, Confirmation | LayoutReport):
+    if isinstance(report, Confirmation | Corners | LayoutReport):
         return report.record()
     if isinstance(report, Agreement):
         names = report.reports[0].names

@@ -30,13 +30,13 @@ def report(request: Request, data: str | None, recipe: str | None, samples: int,
     """
     from kcompile.driver import read_data
     from kcompile.files import to_json, write_files
-    from kcompile.pdk.load import load_pdk
     from kcompile.plot import need_matplotlib, plot_clocks, plot_confirmation, plot_specimens
     from kcompile.progress import counted
     from kcompile.report.gather import gather
     from kcompile.report.page import format_page, record
     from kcompile.train.need_torch import need_torch
     from kcompile.train.recipe import Recipe, read_recipe
+    from kcompile.verify.corners import all_conditions
 
     if specimens and data is None:
         raise click.UsageError("--monte-carlo draws specimens that answer samples, of --data")
@@ -47,9 +47,7 @@ def report(request: Request, data: str | None, recipe: str | None, samples: int,
     chosen = Recipe() if recipe is None else read_recipe(Path(recipe))
     if data is not None:
         need_torch()
-    signals = load_pdk(circuit.pdk or "generic").signals
-    others = [] if signals is None or not corners else [
-        (corner, temperature) for corner in signals.corners for temperature in signals.temperatures][1:]
+    others = all_conditions(circuit)[1:] if corners else ()
     with counted() as watch:
         found = gather(circuit, None if data is None else read_data(data, chosen), chosen, samples, others, watch,
                        specimens or 0, limit)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kcompile.train.recipe import Recipe
     from kcompile.train.run import Watch as TrainingWatch
     from kcompile.verify.compare import Agreement, Report
+    from kcompile.verify.corners import Corners
     from kcompile.verify.layout import LayoutReport
     from kcompile.verify.transistors import Confirmation
 
@@ -279,15 +280,17 @@ def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", u
 
 
 def verify(model: Model | Circuit, *, against: str = "", until: float | None = None, tolerance: float | None = None,
-           rtol: float | None = None, corner: str = "tt",
-           temperature: float = 27.0) -> Report | Agreement | Confirmation | LayoutReport:
+           rtol: float | None = None, corner: str = "tt", temperature: float = 27.0, corners: bool = False,
+           watch: Callable[[int, int], None] | None = None) -> Report | Agreement | Confirmation | Corners | LayoutReport:
     """Error of every waveform against an outside simulator, at two step sizes or more.
 
     against: a simulator, or several with commas between, `ngspice,osdi,vacask`: then an `Agreement` with a report for each
     and the distance of every two; or `transistors`, for circuits of cells of a process: then a `Confirmation` of the laws by
     transistors in ngspice, in a corner and at a temperature in degrees Celsius; or `klayout`, which compares the netlist of
     the layout with that of the transistors. It is `transistors` for circuits of cells and
-    `ngspice` for others by default. tolerance: error that passes, 1e-4 of full scale, for transistors 0.05 of the swing.
+    `ngspice` for others by default. corners: transistors in all corners and at all temperatures of the process, a `Corners`;
+    watch: called with the numbers of these that are done and of all. tolerance: error that passes, 1e-4 of full scale, for
+    transistors 0.05 of the swing.
     Raises `ToolMissing` where a simulator is not installed, `SimulatorFailed` where it gives
     no trustworthy answer.
     """
@@ -295,6 +298,7 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
     from kcompile.pdk.placement import has_cells
     from kcompile.registry import pick
     from kcompile.verify.compare import DEFAULT_TOLERANCE, REFERENCE_RTOL, compare, compare_all
+    from kcompile.verify.corners import all_conditions, confirm_corners
     from kcompile.verify.layout import KLAYOUT, compare_layout
     from kcompile.verify.transistors import RTOL, TOLERANCE, TRANSISTORS, confirm
 
@@ -304,12 +308,15 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
         check_positive(until, "the time to simulate")
     circuit = _circuit(model)
     if against == KLAYOUT:
-        _no_transistors(circuit, corner, temperature, "a check of a layout")
+        _no_transistors(circuit, corner, temperature, "a check of a layout", corners)
         return compare_layout(circuit)
     if against == TRANSISTORS or (not against and has_cells(circuit)):
-        return confirm(circuit, corner=corner, temperature=temperature, until=until, rtol=RTOL if rtol is None else rtol,
-                       tolerance=TOLERANCE if tolerance is None else tolerance)
-    _no_transistors(circuit, corner, temperature, "a check of laws")
+        rtol, tolerance = RTOL if rtol is None else rtol, TOLERANCE if tolerance is None else tolerance
+        if corners:
+            _no_transistors(circuit, corner, temperature, "a check in all corners")
+            return confirm_corners(circuit, all_conditions(circuit), until=until, rtol=rtol, tolerance=tolerance, watch=watch)
+        return confirm(circuit, corner=corner, temperature=temperature, until=until, rtol=rtol, tolerance=tolerance)
+    _no_transistors(circuit, corner, temperature, "a check of laws", corners)
     names, tolerance = (against or "ngspice").split(","), DEFAULT_TOLERANCE if tolerance is None else tolerance
     if len(set(names)) < len(names):
         raise UsageError(Diagnostic("KC0509", f"`{against}` names a simulator twice", hint="two runs of one are no agreement"))
@@ -324,9 +331,9 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
     return compare_all(circuit, simulators, until=until, tolerance=tolerance, rtol=rtol)
 
 
-def _no_transistors(circuit: Circuit, corner: str, temperature: float, what: str) -> None:
-    """Raise `UsageError` KC0721 for a corner or a temperature of what has no transistors."""
-    if (corner, temperature) != ("tt", 27.0):
+def _no_transistors(circuit: Circuit, corner: str, temperature: float, what: str, corners: bool = False) -> None:
+    """Raise `UsageError` KC0721 for a corner or a temperature, or all of them, of what has none of its own."""
+    if corners or (corner, temperature) != ("tt", 27.0):
         raise UsageError(Diagnostic("KC0721", f"{what} has no corner and no temperature", circuit.span,
                                     hint="they are those of transistors: of circuits of cells, with the target spice"))
 

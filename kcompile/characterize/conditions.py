@@ -35,7 +35,7 @@ class Condition:
 
 def conditions(signals: Signals) -> Iterator[Condition]:
     """All corners at all temperatures, the typical condition first."""
-    yield from (Condition(corner, temperature) for corner in signals.corners for temperature in signals.temperatures)
+    yield from (Condition(*one) for one in signals.conditions)
 
 
 @dataclass(frozen=True)

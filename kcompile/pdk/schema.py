@@ -58,6 +58,11 @@ class Signals:
     corners: tuple[str, ...]
     temperatures: tuple[float, ...]
 
+    @property
+    def conditions(self) -> tuple[tuple[str, float], ...]:
+        """All corners at all temperatures, the typical condition first."""
+        return tuple((corner, temperature) for corner in self.corners for temperature in self.temperatures)
+
 
 @dataclass(frozen=True)
 class Pdk:

@@ -14,6 +14,7 @@ from kcompile.train.data import Data, Part
 from kcompile.train.encoding import make_encoding
 from kcompile.train.objective import Objective
 from kcompile.train.recipe import Recipe
+from kcompile.verify.corners import confirm_corners
 from kcompile.verify.transistors import Confirmation, confirm
 
 CORNER_SAMPLES = 4
@@ -64,9 +65,9 @@ def gather(circuit: Circuit, data: Data | None, recipe: Recipe, samples: int, co
         lot = study_lot(circuit, objective, held, specimens, limit) if specimens else None
     found = confirm(circuit, volts, watch=watch)
     few = None if volts is None else volts[:CORNER_SAMPLES]
-    others = [confirm(circuit, few, corner=corner, temperature=temperature, watch=watch) for corner, temperature in corners]
+    others = confirm_corners(circuit, corners, few, watch=watch).confirmations
     answers = None if part is None or objective is None else _answers(circuit, found, objective, part)
-    return Gathered(found, answers, take_inventory(circuit), tuple(others), lot)
+    return Gathered(found, answers, take_inventory(circuit), others, lot)
 
 
 def _answers(circuit: Circuit, found: Confirmation, objective: Objective, part: Part) -> Answers:

@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.units import format_engineering
 from kcompile.verify.compare import Agreement, Report
+from kcompile.verify.corners import Corners
 from kcompile.verify.layout import LayoutReport
 from kcompile.verify.transistors import Confirmation
 
@@ -16,12 +17,14 @@ MAX_SHOWN = 24
 """Waveforms shown, the worst ones of a large circuit; the JSON form has all."""
 
 
-def show_report(report: Report | Agreement | Confirmation | LayoutReport) -> str:
+def show_report(report: Report | Agreement | Confirmation | Corners | LayoutReport) -> str:
     """Text of an outcome, without a line end."""
     if isinstance(report, LayoutReport):
         return _layout(report)
     if isinstance(report, Confirmation):
         return _confirmation(report)
+    if isinstance(report, Corners):
+        return _corners(report)
     return _agreement(report) if isinstance(report, Agreement) else _report(report)
 
 
@@ -51,6 +54,26 @@ def _confirmation(report: Confirmation) -> str:
                   f"what is read is {format_engineering(report.read_error, 'V', 2)} from its node at most"]
     lines += [f"starting point {sample + 1}, {text}" for sample, tries in report.retries.items() for text in tries]
     return "\n".join([*lines, _verdict(report.passed, float(error.max(initial=0.0)), report.tolerance)])
+
+
+def _corners(report: Corners) -> str:
+    worst, found = report.worst, report.confirmations
+    watts = [float(one.power.mean()) for one in found]
+    lines = [f"{worst.circuit}: laws of its cells against transistors of {worst.pdk}, {len(found)} corners and temperatures, in "
+             f"{worst.tool}; errors relative to the swing of each"]
+    columns = [np.array([float(part(one.error)) for one in found]) for part in (
+        np.median, lambda error: np.quantile(error, 0.95), np.max)]
+    lines += ["", *_table([_condition(one) for one in found], ["median", "95 %", "worst"], columns, "corner"), ""]
+    lines += [f"{_condition(one)}, starting point {sample + 1}, {text}" for one in found for sample, tries in one.retries.items()
+              for text in tries]
+    node = worst.names[int(np.argmax(worst.error.max(axis=(0, 1))))]
+    least, most = (format_engineering(one, "W", 3) for one in (min(watts), max(watts)))
+    lines += [f"{least} to {most} from the supply; the largest error is that of {node}, {_condition(worst)}"]
+    return "\n".join([*lines, _verdict(report.passed, float(worst.error.max(initial=0.0)), worst.tolerance)])
+
+
+def _condition(one: Confirmation) -> str:
+    return f"{one.corner} {one.temperature:g} C"
 
 
 def _report(report: Report) -> str:
@@ -83,7 +106,7 @@ def _agreement(agreement: Agreement) -> str:
     return "\n".join([*lines, _verdict(agreement.passed, worst, first.tolerance) + f" against each of {len(reports)} tools"])
 
 
-def _table(names: Sequence[str], heads: Sequence[str], columns: Sequence[np.ndarray]) -> list[str]:
+def _table(names: Sequence[str], heads: Sequence[str], columns: Sequence[np.ndarray], what: str = "waveform") -> list[str]:
     """Lines of a table of the waveforms whose values in the last column are largest, and the worst of each column."""
     from rich.console import Console
     from rich.table import Table
@@ -93,7 +116,7 @@ def _table(names: Sequence[str], heads: Sequence[str], columns: Sequence[np.ndar
     if len(shown) > MAX_SHOWN:
         shown = sorted(np.argsort(-columns[-1], kind="stable")[:MAX_SHOWN].tolist())
     table = Table(box=None, pad_edge=False, header_style="")
-    table.add_column("waveform", no_wrap=True)
+    table.add_column(what, no_wrap=True)
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     for k in shown:
