@@ -56,6 +56,16 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
                 os.unlink(temporary)
 
 
+def need_writable(folder: Path) -> None:
+    """Make a folder, and raise `UsageError` KC0513 where no files can be written into it."""
+    write_files(folder, {})
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(Diagnostic("KC0513", f"{printable(str(folder))} cannot be written: {error.strerror}")) from None
+
+
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Signals that end a program wait until the block is done, so that files change together."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ from kcompile.lower.columns import number
 from kcompile.pdk.cell import Plates
 from kcompile.pdk.devices import block
 from kcompile.pdk.fit import FittedPlates
-from kcompile.verify.run_ngspice import run_ngspice
 
 SHARE = "SHARE"
 """Constant of the law of such a capacitor: its farads over those of the typical condition."""
@@ -35,15 +34,14 @@ class Farads:
         return trapezoid(self.farads, self.volts, axis=1) / np.ptp(self.volts)
 
 
-def fit_capacitor(bench: Bench, conditions: list[Condition], watch: Callable[[str], None]
-                  ) -> tuple[FittedPlates, dict[Condition, Fitted]]:
+def fit_capacitor(bench: Bench, conditions: list[Condition]) -> tuple[FittedPlates, dict[Condition, Fitted]]:
     """The plates in the first condition, and in each the share of these that is left, with the distances of the farads at all
     sizes and voltages from it, as parts."""
     plates = bench.cell.plates
     assert isinstance(plates, Plates)
     found = {}
     for condition in conditions:
-        watch(f"{bench.cell.name}: capacitance, {condition}")
+        bench.watch(f"{bench.cell.name}: capacitance, {condition}")
         found[condition] = measure_farads(bench, condition, plates)
     typical = found[conditions[0]]
     sizes = np.array(plates.sizes)
@@ -65,7 +63,7 @@ def measure_farads(bench: Bench, condition: Condition, plates: Plates) -> Farads
         "lines": ["0" if pin == "vss" else pin for pin in cell.pins[name][1:]], "frequency": number(FREQUENCY),
         "sizes": [f"w={width:g} l={length:g}" for width, length in plates.sizes]})
     vectors = tuple(f"i(v_{row}_{k})" for row in range(len(plates.sizes)) for k in range(len(volts)))
-    run = run_ngspice(deck, until=FREQUENCY, expected=vectors)
+    run = bench.run(deck, FREQUENCY, vectors)
     farads = -run.raw.columns(vectors)[0].imag / (2 * np.pi * FREQUENCY)
     return Farads(volts - bench.signals.common_mode, farads.reshape(len(plates.sizes), len(volts)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from kcompile.pdk.trim import Models, trim
 from kcompile.render import render
 from kcompile.units import VOLTAGE
 from kcompile.verify.deck import Deck
+from kcompile.verify.judge import Run
+from kcompile.verify.retry import STATIC, run_retried
+from kcompile.verify.run_ngspice import run_ngspice
 
 GMIN = "1e-15"
 """Siemens that ngspice adds at every junction; its default of 1e-12 is a thousandth of a unit current over the range."""
@@ -40,12 +43,16 @@ def conditions(signals: Signals) -> Iterator[Condition]:
 
 @dataclass(frozen=True)
 class Bench:
-    """What measurements of a cell share: the process as it is installed, its signals, the cell, and that of the bias lines."""
+    """What measurements of a cell share: the process as it is installed, its signals, the cell, and that of the bias lines.
+
+    watch: called with what is measured now, and with what was tried where ngspice found no solution at once.
+    """
 
     found: Installation
     signals: Signals
     cell: Cell
     bias: Cell
+    watch: Callable[[str], None] = lambda said: None
 
     def models(self, corner: str) -> Models:
         """Models of the transistors of the cell and of the bias lines in a corner."""
@@ -62,6 +69,13 @@ class Bench:
         files = {"models.lib": models.text, "bias.spice": self.bias.netlist, "cell.spice": self.cell.netlist}
         main = render(f"cells/{template}.cir.j2", {**self._view(condition), "files": list(files), **values})
         return Deck("main.cir", {"main.cir": main, **files}, models.modules)
+
+    def run(self, deck: Deck, until: float, expected: Sequence[str]) -> Run:
+        """A good run of a deck, up to the last value of its sweep; raises `ToolMissing`, `SimulatorFailed`."""
+        run, tries = run_retried(lambda cut: deck, lambda made: run_ngspice(made, expected=expected, until=until), STATIC)
+        for text in tries:
+            self.watch(f"{self.cell.name}: {text}")
+        return run
 
     @property
     def range(self) -> tuple[float, float]:

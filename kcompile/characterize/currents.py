@@ -8,7 +8,6 @@ import numpy as np
 
 from kcompile.characterize.conditions import Bench, Condition
 from kcompile.lower.columns import number
-from kcompile.verify.run_ngspice import run_ngspice
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +38,7 @@ def measure_currents(bench: Bench, condition: Condition, units: tuple[int, int])
         "title": f"currents of {cell.name}, {condition}", "low": number(low), "high": number(high),
         "step": number(cell.currents.step)})
     vectors = [vector for end in bench.ends for vector in (f"v({end})", f"i(v{end})")]
-    run = run_ngspice(deck, until=high, expected=[*vectors, "i(vdd)"])
+    run = bench.run(deck, high, [*vectors, "i(vdd)"])
     s, into, *other, supply = run.raw.columns((*vectors, "i(vdd)")).T
     d, out = other or (np.full_like(s, signals.common_mode), -into)
     full = abs(units[0]) * bench.full_scale

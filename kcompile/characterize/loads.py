@@ -9,7 +9,6 @@ import numpy as np
 
 from kcompile.characterize.conditions import Bench, Condition
 from kcompile.lower.columns import number
-from kcompile.verify.run_ngspice import run_ngspice
 
 FREQUENCY = 1e6
 """Hertz: above what conductances hide, below every pole of a cell."""
@@ -37,7 +36,7 @@ def measure_load(bench: Bench, condition: Condition, strength: int, threshold: i
             deck = bench.deck("admittance", condition, bench.placed(strength, threshold) | {
                 "title": f"load of {cell.name}, {condition}", "volts": [number(one) for one in volts], "driven": driven,
                 "frequency": number(FREQUENCY)})
-            run = run_ngspice(deck, until=FREQUENCY, expected=vectors)
+            run = bench.run(deck, FREQUENCY, vectors)
             farads = -run.raw.columns(vectors)[0].imag / (2 * np.pi * FREQUENCY) / cell.weight(strength)
             own.append(farads[driven])
             mutual += [one for k, one in enumerate(farads) if k != driven]

@@ -6,7 +6,7 @@ deck is what the bias lines do to all cells at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ from kcompile.characterize.conditions import Bench, Condition
 from kcompile.characterize.constants import law_of
 from kcompile.lower.columns import number
 from kcompile.pdk.fit import Mismatch
-from kcompile.verify.run_ngspice import run_ngspice
 
 COPIES = 40
 DECKS = 12
@@ -35,8 +34,8 @@ class Draws:
     imbalance: np.ndarray
 
 
-def measure_mismatch(bench: Bench, condition: Condition, constants: Mapping[str, float],
-                     watch: Callable[[str], None]) -> tuple[Mismatch, dict[int, Mismatch]]:
+def measure_mismatch(bench: Bench, condition: Condition,
+                     constants: Mapping[str, float]) -> tuple[Mismatch, dict[int, Mismatch]]:
     """Deviations of one unit, and those at each strength as they were drawn. condition: has the mismatch section of a corner;
     constants: of the law in that corner.
 
@@ -45,7 +44,7 @@ def measure_mismatch(bench: Bench, condition: Condition, constants: Mapping[str,
     """
     by_strength = {}
     for strength in STRENGTHS:
-        watch(f"{bench.cell.name}: mismatch, {strength} units")
+        bench.watch(f"{bench.cell.name}: mismatch, {strength} units")
         by_strength[strength] = _spread([draw_cells(bench, condition, constants, strength, seed) for seed in range(1, DECKS + 1)])
     own = {name: float(np.mean([getattr(one, name) * np.sqrt(strength) for strength, one in by_strength.items()]))
            for name in ("offset", "gain", "imbalance")}
@@ -61,7 +60,7 @@ def draw_cells(bench: Bench, condition: Condition, constants: Mapping[str, float
         "title": f"mismatch of {cell.name}, {condition}", "copies": COPIES, "low": number(low), "high": number(high),
         "step": number(STEP), "seed": seed})
     vectors = [f"i({end}_{k})" for k in range(COPIES) for end in ("vs", "vd")]
-    run = run_ngspice(deck, until=high, expected=vectors)
+    run = bench.run(deck, high, vectors)
     amperes = run.raw.columns(tuple(vectors)).reshape(-1, COPIES, 2) / (abs(strength) * bench.full_scale)
     return _taken_apart(bench, constants, strength, run.raw.time - signals.common_mode, amperes[:, :, 0].T, -amperes[:, :, 1].T)
 

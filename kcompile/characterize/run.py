@@ -15,7 +15,7 @@ from kcompile.characterize.loads import Load, measure_load, measure_programmed
 from kcompile.characterize.mismatch import measure_mismatch
 from kcompile.characterize.record import CONSTANTS, Measured, format_constants, format_fit
 from kcompile.diagnostics import Diagnostic, UsageError, accepted, nearest, printable
-from kcompile.files import sha256, write_files
+from kcompile.files import need_writable, sha256, write_files
 from kcompile.pdk.cell import Currents, Plates, load_cells
 from kcompile.pdk.find import find_library
 from kcompile.pdk.fit import FIT, FittedPlates
@@ -50,25 +50,22 @@ def characterize(pdk: str, names: tuple[str, ...] = (), out: Path | None = None,
         raise UsageError(Diagnostic("KC0721", f"{pdk} has no cell `{printable(unknown[0], 60)}`",
                                     hint=nearest(unknown[0], cells) or accepted(cells)))
     found, version = find_library(pdk, root), probe_ngspice().version
-    done = []
-    for name in names or cells:
-        cell = cells[name]
-        bench = Bench(found, described.signals, cell, cells["bias"])
-        folder = cell.folder if out is None else out / pdk / name
-        done.append(_one(bench, folder, version, again, watch))
-    return done
+    benches = {name: Bench(found, described.signals, cells[name], cells["bias"], watch) for name in names or cells}
+    folders = {name: cells[name].folder if out is None else out / pdk / name for name in benches}
+    stamps = {name: _stamp(bench, version) for name, bench in benches.items()
+              if bench.cell.currents is not None or isinstance(bench.cell.plates, Plates)}
+    changed = {name: stamp for name, stamp in stamps.items() if again or _stamp_of(folders[name] / FIT) != stamp}
+    for name in changed:
+        need_writable(folders[name])  # told now, not after minutes
+    return [_measure(bench, folders[name], version, changed[name]) if name in changed else Characterized(name, None)
+            for name, bench in benches.items()]
 
 
-def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[[str], None]) -> Characterized:
+def _measure(bench: Bench, folder: Path, version: str, stamp: str) -> Characterized:
+    """Measure a cell and write its fit."""
     cell = bench.cell
-    if cell.currents is None and not isinstance(cell.plates, Plates):
-        return Characterized(cell.name, None)
-    stamp = _stamp(bench, version)
-    if not again and _stamp_of(folder / FIT) == stamp:
-        return Characterized(cell.name, None)
-    write_files(folder, {})  # a folder that cannot be made is told now, not after minutes
     command = f"kcompile pdk characterize {cell.pdk} --cell {cell.name}"
-    measured = _capacitor(bench, watch) if cell.currents is None else _currents(bench, cell.currents, watch)
+    measured = _capacitor(bench) if cell.currents is None else _currents(bench, cell.currents)
     typical = next(iter(measured.fits))
     sources = {"command": command, "ngspice": version, "library": bench.models(bench.signals.corners[0]).digest[:16]}
     said = f"Written by `{command}`: {typical}."
@@ -77,13 +74,13 @@ def _one(bench: Bench, folder: Path, version: str, again: bool, watch: Callable[
     return Characterized(cell.name, measured.fits[typical], measured.plates)
 
 
-def _capacitor(bench: Bench, watch: Callable[[str], None]) -> Measured:
-    plates, fits = fit_capacitor(bench, list(conditions(bench.signals)), watch)
+def _capacitor(bench: Bench) -> Measured:
+    plates, fits = fit_capacitor(bench, list(conditions(bench.signals)))
     return Measured(fits, {}, None, plates)
 
 
-def _currents(bench: Bench, currents: Currents, watch: Callable[[str], None]) -> Measured:
-    cell = bench.cell
+def _currents(bench: Bench, currents: Currents) -> Measured:
+    cell, watch = bench.cell, bench.watch
     if not (cell.folder / CONSTANTS).is_file():
         write_files(cell.folder, {CONSTANTS: format_constants(cell, currents.constants, "values to begin with")})
     fits, start = {}, currents.constants
@@ -96,7 +93,7 @@ def _currents(bench: Bench, currents: Currents, watch: Callable[[str], None]) ->
     watch(f"{cell.name}: loads, {typical}")
     loads = _loads(bench, typical)
     apart = Condition(f"{typical.corner}_mm", typical.temperature)
-    drawn = measure_mismatch(bench, apart, fits[typical].constants, watch) if cell.drawn else None
+    drawn = measure_mismatch(bench, apart, fits[typical].constants) if cell.drawn else None
     return Measured(fits, loads, drawn, None)
 
 

@@ -6,7 +6,7 @@ when an operating point does not converge.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from kcompile.diagnostics import SimulatorFailed
@@ -29,22 +29,25 @@ class Try:
 PATIENCE = "itl1=1000 itl4=100"
 """Iterations for an operating point and for a step, ten times as many as by default."""
 TRIES = (Try("", 1), Try(PATIENCE, 1), Try(f"{PATIENCE} method=gear", 1), Try(f"{PATIENCE} method=gear", 8))
+STATIC = TRIES[:2]
+"""Of decks without a transient: sweeps of operating points have no steps to cut and no method of integration."""
 
 
-def run_retried(deck: Callable[[int], Deck], run: Callable[[Deck], Run]) -> tuple[Run, tuple[str, ...]]:
+def run_retried(deck: Callable[[int], Deck], run: Callable[[Deck], Run],
+                tries: Sequence[Try] = TRIES) -> tuple[Run, tuple[str, ...]]:
     """The first good run, and what was tried when that was not the first one.
 
     deck: makes the deck whose largest step is divided by a number. Only a run that finds no solution is followed by another.
     Raises the `SimulatorFailed` of the last one, with all tries in its notes.
     """
     said: list[str] = []
-    for one in TRIES:
+    for one in tries:
         try:
             done = run(_with_options(deck(one.cut), one.options))
         except SimulatorFailed as failure:
             first = failure.diagnostics[0]
             said.append("; ".join([f"{one}: {first.message}", *first.notes[:1]]))
-            if failure.kind == "diverged" and one is not TRIES[-1]:
+            if failure.kind == "diverged" and one is not tries[-1]:
                 continue
             if len(said) == 1:
                 raise

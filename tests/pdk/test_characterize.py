@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kcompile.characterize import run
 from kcompile.characterize.conditions import Bench, Condition
 from kcompile.characterize.constants import Errors, Fitted
+from kcompile.characterize.currents import measure_currents
 from kcompile.characterize.loads import Load
 from kcompile.diagnostics import UsageError
 from kcompile.pdk.cell import load_cells
+from kcompile.pdk.find import find_library
 from kcompile.pdk.fit import Mismatch
+from kcompile.pdk.load import load_pdk
+from kcompile.verify.retry import STATIC
 
 
 class Measurement:
@@ -27,7 +34,7 @@ class Measurement:
         patch.setattr(run, "measure_currents", self.currents)
         patch.setattr(run, "fit_constants", lambda cell, maps, unit, start: Fitted(start, Errors(0.0, 0.0, 0.0, 0.0)))
         patch.setattr(run, "measure_load", lambda bench, condition, *units: Load(1e-15, 1e-15, 1e-15, 0.0))
-        patch.setattr(run, "measure_mismatch", lambda bench, condition, constants, watch: (Mismatch(*[0.0] * 5), {}))
+        patch.setattr(run, "measure_mismatch", lambda bench, condition, constants: (Mismatch(*[0.0] * 5), {}))
         self.measured: list[tuple[str, str]] = []
         self.interrupted = interrupted
 
@@ -47,6 +54,45 @@ def test_a_folder_that_cannot_be_made_is_told_first(tmp_path: Path, monkeypatch:
     with pytest.raises(UsageError) as caught:
         run.characterize("sky130", out=tmp_path)
     assert caught.value.diagnostics[0].code == "KC0513" and measurement.cells == []
+
+
+@pytest.mark.parametrize("wrong", ["one", "two"])
+def test_a_folder_that_takes_no_files_is_told_before_any_cell_is_measured(
+        wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a read-only folder; permissions stop no administrator, so the file system is played here."""
+    def refused(dir: Path) -> None:
+        if dir.name == wrong:
+            raise PermissionError(13, "Permission denied")
+        return real(dir=dir)
+
+    real = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    measurement = Measurement(monkeypatch, "")
+    with pytest.raises(UsageError, match=f"KC0513.*{wrong} cannot be written: Permission denied"):
+        run.characterize("sky130", out=tmp_path)
+    assert measurement.cells == []
+
+
+def test_a_measurement_that_finds_no_solution_is_tried_again_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operating point has no steps, so patience is all that is tried."""
+    if (real := shutil.which("ngspice")) is None:
+        pytest.skip("ngspice is not found on PATH")
+    program = tmp_path / "ngspice"
+    program.write_text(f"""#!/bin/sh
+grep -q itl1=1000 main.cir || {{ echo 'doAnalyses: DC:  No convergence'; echo 'Timestep too small'; exit 1; }}
+exec {real} "$@"
+""")
+    program.chmod(0o755)
+    described, cells = load_pdk("sky130"), load_cells("sky130")
+    said: list[str] = []
+    bench = Bench(find_library("sky130"), described.signals, cells["tanh_pair"], cells["bias"], said.append)
+    at_once = measure_currents(bench, Condition("tt", 27.0), (1, 0))
+    assert said == []
+    monkeypatch.setenv("KCOMPILE_NGSPICE", str(program))
+    later = measure_currents(bench, Condition("tt", 27.0), (1, 0))
+    np.testing.assert_allclose(later.into, at_once.into, rtol=1e-6, atol=1e-9, err_msg="no try is less exact")
+    first, second = said
+    assert first.startswith("tanh_pair: as it is: ngspice found no solution") and second == f"tanh_pair: {STATIC[1]}: a solution"
 
 
 def test_cells_that_are_done_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
