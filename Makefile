@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= $(shell nproc)
 
-.PHONY: demo photograph picture weights test lint figures golden torch rivals pdk ngspice compiler adms chromium clean
+.PHONY: demo photograph picture report weights test lint figures golden torch rivals pdk ngspice compiler adms chromium clean
 
 demo: $(READY) ngspice            ## compile a trained network, and compare its netlist in ngspice with the own simulator
 	$(BIN)/kcompile examples/two_moons.kc --weights examples/two_moons.safetensors --input 0.5,-0.3 --target spice -o out --check
@@ -26,6 +26,9 @@ picture: photograph               ## the pictures of the README
 	$(BIN)/python examples/two_moons.py --out out
 	mkdir -p docs/figures
 	cp out/two_moons.png out/edges.png docs/figures/
+
+report: $(READY) torch ngspice chromium pdk   ## the pictures of a report in docs/silicon.md; takes some minutes
+	$(BIN)/python -m benchmarks.report_pictures --out docs/figures
 
 weights: $(READY) torch compiler  ## train all examples again
 	$(BIN)/python -m benchmarks.trained

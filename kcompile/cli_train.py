@@ -39,14 +39,18 @@ if TYPE_CHECKING:
 @INCLUDE
 @click.option("--passes", metavar="P1,P2{OPTION=V},..", default="", help="Passes over the circuit before it is trained.")
 @PLUGIN
+@click.option("--depfile", metavar="FILE.d", help="Also write for make or ninja which files the run was made from.")
 def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | None, batch: int | None, rate: float | None,
           seed: int | None, changes: tuple[str, ...], resume: bool, tensorboard: bool, settings: tuple[str, ...],
-          weights: str | None, top: str | None, include: tuple[str, ...], passes: str, plugins: tuple[str, ...]) -> None:
+          weights: str | None, top: str | None, include: tuple[str, ...], passes: str, plugins: tuple[str, ...],
+          depfile: str | None) -> None:
     """Train the parameters of a model that are `trainable`.
 
     Writes best.safetensors and last.safetensors, which --weights reads, log.jsonl, curves.csv and curves.svg, report.json, and
     checkpoints. Ctrl-C finishes the batch and writes a checkpoint; --resume goes on from there, or after a kill.
     """
+    from kcompile.depfile import files_of, format_depfile
+    from kcompile.files import write_files
     from kcompile.progress import Listener, listening, need_board, watched
     from kcompile.train.need_torch import need_torch
     from kcompile.train.recipe import RUN_RECIPE, Recipe, read_overrides, read_recipe, with_values
@@ -67,6 +71,9 @@ def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | 
         sys.exit(130 if fit.status == "unfinished" else 0)
     for one in outcome.runs:
         click.echo(str(one), err=True)
+    names = (*_files(), f"{outcome.circuit.name}.manifest.json")
+    rules = {} if depfile is None else {Path(depfile).name: format_depfile(
+        [Path(folder) / name for name in names], [*origin.files, *files_of(recipe), *files_of(data)])}
     figure = "accuracy" if chosen.labels else "rms_error"
     with watched(figure, chosen.epochs, Path(folder) / "tensorboard" if tensorboard else None) as watch:
         fit = kcompile.train(outcome.circuit, data, chosen, out=folder, resume=resume, watch=watch)
@@ -76,6 +83,8 @@ def train(model: str, data: str, folder: str, recipe: str | None, epochs: int | 
     _write_curves(Path(folder), fit, fit.report)
     options = {"data": data, "set": list(settings), "weights": weights, "top": outcome.circuit.name,
                "passes": [run.record() for run in outcome.runs]}
+    if depfile is not None:
+        write_files(Path(depfile).parent, rules)
     _write_manifest(Path(folder), fit, origin.contents, options)
     _show(fit, fit.report, model, Path(folder))
 
@@ -108,14 +117,20 @@ def _write_curves(folder: Path, fit: Fit, report: TrainingReport) -> None:
         click.echo(f"no curves.svg: {missing.diagnostics[0].message}", err=True)
 
 
+def _files() -> tuple[str, ...]:
+    """Names of the files of a run that a manifest keeps the hashes of."""
+    from kcompile.train.recipe import RUN_RECIPE
+    from kcompile.train.run_folder import BEST, CURVES, LAST, LOG, REPORT
+
+    return RUN_RECIPE, BEST, LAST, LOG, CURVES, REPORT
+
+
 def _write_manifest(folder: Path, fit: Fit, sources: Mapping[str, str | bytes], options: dict[str, Any]) -> None:
     from importlib import metadata
 
     from kcompile.files import manifest, write_files
-    from kcompile.train.recipe import RUN_RECIPE
-    from kcompile.train.run_folder import BEST, CURVES, LAST, LOG, REPORT
 
-    files: dict[str, str | bytes] = {name: (folder / name).read_bytes() for name in (RUN_RECIPE, BEST, LAST, LOG, CURVES, REPORT)}
+    files: dict[str, str | bytes] = {name: (folder / name).read_bytes() for name in _files()}
     name = f"{fit.circuit.name}.manifest.json"
     text = manifest(kcompile.__version__, ["kcompile", *sys.argv[1:]], sources, {**options, "torch": metadata.version("torch")},
                     files, fit.recipe.seed)

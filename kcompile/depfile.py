@@ -23,6 +23,14 @@ def format_depfile(outputs: Iterable[Path], inputs: Iterable[Path]) -> str:
     return rule + "\n" + "".join(f"\n{name}:\n" for name in needed)
 
 
+def files_of(name: str | None) -> tuple[Path, ...]:
+    """A file, or those in a folder; none where a name is that of neither, as a data set of a package."""
+    path = Path(name or "")
+    if name and path.is_dir():
+        return tuple(sorted(one for one in path.iterdir() if one.is_file()))
+    return (path,) if name and path.is_file() else ()
+
+
 def named_from(path: Path, folders: Iterable[Path]) -> Path:
     """An absolute path as a user would write it: from the first of the folders that it lies in, or as it is."""
     for folder in folders:

@@ -72,18 +72,23 @@ def plot_confirmation(found: Confirmation, outputs: Sequence[str]) -> dict[str, 
         for column in columns:
             (line,) = axes.plot(time, 1e3 * found.laws[k, :, column], linewidth=1.2, label=_label(found.names[column]))
             axes.plot(time[::8], 1e3 * found.transistors[k, ::8, column], ".", color=line.get_color(), markersize=5)
-        axes.set_xlabel(f"time in {unit}")
+        axes.set_title(f"starting point {k + 1}", fontsize="medium")
+        axes.set_xlabel(f"time [{unit}]")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    waves.axes[0].set_ylabel("volts against the common mode, in mV")
+    waves.axes[0].set_ylabel("voltage [mV]")
     waves.axes[0].legend(frameon=False, fontsize="small", title="line: law, dots: transistors", title_fontsize="small")
     errors = _figure(10.0, 2.8)
     axes = errors.subplots()
-    values = 100 * found.error.ravel()
-    axes.hist(np.maximum(values, 1e-4), bins=np.logspace(-4, 2, 61).tolist(), color="#0b6e4f")
+    values, limit = 100 * found.error.ravel(), 100 * found.tolerance
+    edges = np.logspace(-4, np.log10(1.3 * max(values.max(), limit)), 51)
+    axes.hist(np.maximum(values, edges[0]), bins=edges.tolist(), color="#0b6e4f")
+    axes.axvline(limit, color="#b3261e", linewidth=1.4, linestyle="--", label="tolerance")
     axes.set_xscale("log")
-    axes.set_xlabel("distance in per cent of the swing")
-    axes.set_ylabel("points")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_xlabel("distance [% of the swing], with all smaller ones in the first bar")
+    axes.set_ylabel("points of waveforms")
+    axes.legend(frameon=False, fontsize="small", loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
     return {"waveforms": _svg(waves), "errors": _svg(errors)}
 
@@ -99,7 +104,7 @@ def plot_clocks(found: Confirmation) -> str:
         axes.plot(np.array([0.0, start, start, stop, stop, found.latency]) / scale, level, color="#0b6e4f", linewidth=1.4)
     axes.set_yticks([row - 0.3 for row in range(len(names))], [_label(name) for name in names])
     axes.invert_yaxis()
-    axes.set_xlabel(f"time in {unit}")
+    axes.set_xlabel(f"time [{unit}]")
     axes.spines[["top", "right", "left"]].set_visible(False)
     return _svg(drawing)
 
@@ -108,8 +113,8 @@ def plot_specimens(lot: LotStudy) -> str:
     """SVG with the figures of specimens as a histogram, beside that of equal cells and the limit of good ones."""
     drawing = _figure(10.0, 2.8)
     axes = drawing.subplots()
-    factor, unit = (100.0, " in per cent") if lot.figure == "accuracy" else (1.0, "")
-    axes.hist(factor * lot.figures, bins=40, color="#0b6e4f")
+    factor, unit = (100.0, " [%]") if lot.figure == "accuracy" else (1.0, "")
+    axes.hist(factor * lot.figures, bins=_bins(lot), color="#0b6e4f")
     axes.axvline(factor * lot.nominal, color="#1c2330", linewidth=1.4, label="equal cells")
     axes.axvline(factor * lot.limit, color="#b3261e", linewidth=1.4, linestyle="--", label="limit")
     axes.set_xlabel(lot.figure.replace("_", " ") + unit)
@@ -117,6 +122,15 @@ def plot_specimens(lot: LotStudy) -> str:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
     return _svg(drawing)
+
+
+def _bins(lot: LotStudy) -> int | list[float]:
+    """40 bars at most; of an accuracy each holds equally many of the values that so many samples can have."""
+    if lot.figure != "accuracy":
+        return 40
+    right = np.round(lot.figures * lot.samples)
+    step = int(np.ceil((np.ptp(right) + 1) / 40))
+    return (100 * (np.arange(right.min(), right.max() + step + 1, step) - 0.5) / lot.samples).tolist()
 
 
 def need_matplotlib() -> None:
@@ -163,8 +177,9 @@ def _draw_waveforms(axes: Axes, waveforms: Waveforms) -> None:
 
 def _time_unit(end: float) -> tuple[float, str]:
     text = format_engineering(end, "s")
-    prefix = text.split()[-1]
-    return {"fs": 1e-15, "ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "ks": 1e3, "Ms": 1e6}.get(prefix, 1.0), prefix
+    unit = text.split()[-1]
+    factors = {"fs": 1e-15, "ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "ks": 1e3, "Ms": 1e6}
+    return factors.get(unit, 1.0), unit.replace("u", "\N{MICRO SIGN}")
 
 
 def _label(name: str) -> str:

@@ -63,6 +63,14 @@ class Request:
         """The request with one more pass at the end."""
         return replace(self, passes=",".join(filter(None, (self.passes, text))))
 
+    def words(self) -> list[str]:
+        """The model and these options, as a command line has them."""
+        given = {"--until": self.until, "--input": self.inputs, "--weights": self.weights, "--top": self.top,
+                 "--rtol": self.rtol, "--passes": self.passes or None}
+        several = {"--set": self.settings, "--include": self.include, "--plugin": self.plugins}
+        return [self.model, *(word for name, value in given.items() if value is not None for word in (name, str(value))),
+                *(word for name, values in several.items() for value in values for word in (name, value))]
+
     def circuit(self) -> Circuit:
         """The circuit after its passes, whose facts go to standard error."""
         outcome, _ = self.outcome()

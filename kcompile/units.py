@@ -140,6 +140,11 @@ def format_unit(dimension: Dimension) -> str:
     return "*".join(above) + "".join("/" + unit for unit in below)
 
 
+def format_count(count: int, what: str) -> str:
+    """`1 sample`, `1,200 samples`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def format_engineering(value: float, unit: str = "", digits: int = 4) -> str:
     """Number with an SI prefix, for people: `1.5 kOhm`. Files get `%.17g` instead."""
     if value == 0 or not math.isfinite(value) or not unit:

@@ -11,7 +11,7 @@ from kcompile.pdk.load import load_pdk
 from kcompile.pdk.placement import SHARE, has_cells, place
 from kcompile.pdk.schema import Pdk
 from kcompile.syntax.functions import WAVEFORMS
-from kcompile.units import CAPACITANCE, VOLTAGE, Dimension, format_engineering, format_unit
+from kcompile.units import CAPACITANCE, VOLTAGE, Dimension, format_count, format_engineering, format_unit
 
 
 def check_limits(circuit: Circuit, name: str, report: Reporter) -> None:
@@ -31,7 +31,7 @@ def check_loads(circuit: Circuit, report: Reporter) -> None:
     if not len(heavy):
         return
     node = int(np.argmax(found.share))
-    others = f", and so is more than {100 * SHARE:g} % of {len(heavy) - 1:,} other{'s' * (len(heavy) > 2)}" * (len(heavy) > 1)
+    others = f", and so is more than {100 * SHARE:g} % of {format_count(len(heavy) - 1, 'other')}" * (len(heavy) > 1)
     report.warn("KC0728", f"{100 * found.share[node]:.1f} % of the capacitance of node `{circuit.nodes.name(node)}`, "
                 f"{format_engineering(float(found.target[node]), 'F', 3)}, is the load of its cells{others}",
                 circuit.nodes.bank(node).span, hint="loads bend with the voltages; --passes balance-capacitance makes all "

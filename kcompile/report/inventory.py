@@ -20,14 +20,15 @@ BOLTZMANN = 1.380649e-23
 @dataclass(frozen=True, eq=False)
 class Inventory:
     """cells: how many of each, and how many units; transistors: in the netlist, and as unit transistors in parallel; gate_area,
-    capacitor_area: square micrometres; noise: volts of thermal noise that a released capacitor keeps, by node, sqrt(k T / C);
-    bits: of the strengths of each cell's parameter."""
+    capacitor_area: square micrometres; load: of the cells of a node, as a part of its capacitance; noise: volts of thermal noise
+    that a released capacitor keeps, by node, sqrt(k T / C); bits: of the strengths of each cell's parameter."""
 
     cells: Mapping[str, tuple[int, int]]
     transistors: int
     unit_transistors: int
     gate_area: float
     capacitor_area: float
+    load: Mapping[str, float]
     noise: Mapping[str, float]
     bits: Mapping[str, float]
 
@@ -50,9 +51,11 @@ def take_inventory(circuit: Circuit, temperature: float = 27.0) -> Inventory:
         units[part.subcircuit] += round(part.values.get(part.cell.strength, 1.0))
     farads = chip.placed.target
     kelvin = temperature + 273.15
+    share = chip.placed.share
+    load = {circuit.nodes.name(node): float(share[node]) for node in circuit.free.tolist()}
     noise = {circuit.nodes.name(node): float(np.sqrt(BOLTZMANN * kelvin / farads[node])) for node in circuit.free.tolist()}
     bits = {cell.name: float(np.log2(1 + sum(abs(int(end)) for param in cell.law.params if param.name == cell.strength
                                              for end in (param.interval.lower, param.interval.upper))))
             for cell in chip.cells if cell.strength}
-    return Inventory({name: (count[name], units[name]) for name in count}, transistors, unit_transistors, gates, plates, noise,
-                     bits)
+    return Inventory({name: (count[name], units[name]) for name in count}, transistors, unit_transistors, gates, plates, load,
+                     noise, bits)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kcompile.units import format_engineering
+from kcompile.units import format_count, format_engineering
 from kcompile.verify.compare import Agreement, Report
 from kcompile.verify.corners import Corners
 from kcompile.verify.layout import LayoutReport
@@ -44,7 +44,7 @@ def _confirmation(report: Confirmation) -> str:
              f"{report.temperature:g} C, in {report.tool}; errors relative to the swing, {format_engineering(report.swing, 'V')}"]
     columns = [np.median(error, axis=(0, 1)), np.quantile(error, 0.95, axis=(0, 1)), error.max(axis=(0, 1), initial=0.0)]
     lines += ["", *_table(report.names, ["median", "95 %", "worst"], columns), ""]
-    lines += [f"{count} starting point{'s' * (count > 1)}; half of the steps change {report.step_error / report.swing:.1e}; "
+    lines += [f"{format_count(count, 'starting point')}; half of the steps change {report.step_error / report.swing:.1e}; "
               f"{format_engineering(watts, 'W', 3)} from the supply, {format_engineering(watts * report.latency, 'J', 3)} in "
               f"{format_engineering(report.latency, 's')}"]
     if report.read_error is not None:

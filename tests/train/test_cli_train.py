@@ -78,6 +78,19 @@ def test_a_recipe_file_and_what_stands_above_it(run: Run) -> None:
     assert {"epochs = 1", "seed = 3", 'optimizer = "SGD"', "rate = 0.5"} <= set(made)
 
 
+def test_a_dependency_file_names_all_that_a_run_was_made_from(run: Run) -> None:
+    Path("r.toml").write_text("epochs = 1\n")
+    code, _, said = run("net.kc", *QUICK, "-o", "run", "--recipe", "r.toml", "--depfile", "run/net.d")
+    assert code == 0
+    outputs, inputs = Path("run/net.d").read_text().split("\n\n")[0].split(": \\\n")
+    assert outputs.split(" \\\n") == said.splitlines()[1:-1] and outputs.endswith("run/Net.manifest.json")
+    assert inputs.split(" \\\n") == ["  net.kc", "  r.toml", "  blobs.npz"]
+    Path("a;b.kc").write_text(NET.text)
+    code, _, said = run("a;b.kc", *QUICK, "-o", "other", "--depfile", "other.d")
+    assert code == 2 and "KC0513" in said and not Path("other").exists(), "before the training, not after it"
+    assert run("a;b.kc", *QUICK, "-o", "other", "--epochs", "1")[0] == 0
+
+
 @pytest.mark.parametrize(("words", "exit_code", "said"), [
     (("--with", "rat=1"), 2, "KC0566"), (("--with", "rate"), 2, "KC0567"), (("--epochs", "0"), 2, "KC0567"),
     (("--recipe", "none.toml"), 2, "KC0501"), (("--resume",), 2, "KC0501"), (("--weights", "none.safetensors"), 2, "KC0501"),
