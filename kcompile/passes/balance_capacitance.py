@@ -9,7 +9,7 @@ import numpy as np
 
 from kcompile.ir.circuit import Circuit
 from kcompile.passes.base import Contract, Pass, PassLog, option
-from kcompile.pdk.placement import SHARE
+from kcompile.pdk.placement import SHARE, weigh
 
 ABOVE = 1 + 1e-9
 """The factor is this much larger than what is needed, so that no rounding leaves a node above the share."""
@@ -35,7 +35,6 @@ class BalanceCapacitance(Pass):
 
     def apply(self, circuit: Circuit, log: PassLog) -> Circuit:
         from kcompile.passes.scaling import Factors, scaled
-        from kcompile.pdk.placement import weigh
 
         before = weigh(circuit)
         node = int(np.argmax(before.share))
