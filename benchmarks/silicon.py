@@ -44,7 +44,7 @@ from kcompile.verify.transistors import Confirmation, confirm
 
 RUNS = 15
 POINTS = 200
-SLICE_POINTS = 20
+SLICE_POINTS = CLOCKED_POINTS = 20
 MISMATCH_POINTS, LAW_DRAWS, TRANSISTOR_DRAWS = 8, 1000, 20
 GROUPS = 4000
 """Groups of specimens on laws, each as large as that on transistors."""
@@ -91,6 +91,7 @@ def rows() -> Iterator[Row]:
     yield from offsets()
     yield from moons()
     yield from slices()
+    yield from clocked()
     yield from mismatch()
     yield from sources()
     yield from training()
@@ -236,6 +237,24 @@ def moons() -> Iterator[Row]:
               f"{1e6 * power:.3g} uW, {1e12 * power * found.report.latency:.3g} pJ, {found.report.seconds / POINTS:.2g} s")
 
 
+def clocked() -> Iterator[Row]:
+    """The same network as a chip with clocks, loading, rails and read-out of its own."""
+    found = decide(CLOCKED_POINTS, clocked=True)
+    report, name = found.report, f"two moons with clocks, loading, rails and read-out, {CLOCKED_POINTS} fresh points"
+    said = " / ".join(f"{100 * float(value):.2g}" for value in (
+        np.median(report.error), np.quantile(report.error, 0.95), report.error.max()))
+    assert report.read_error is not None
+    yield Row(f"{name}: distance of all waveforms from the laws, median / 95 % / worst of the swing; of what is read from its "
+              "node", "", f"{said} %; {1e3 * report.read_error:.2g} mV")
+    safe = found.margin > 2 * (report.error[:, -1] * report.swing).max()
+    same = found.laws == found.transistors
+    yield Row(f"{name}: decided alike wherever the margin exceeds the error; of all", "all",
+              f"{np.sum(same & safe)} of {np.sum(safe)}; {np.sum(same)} of {CLOCKED_POINTS}", bool(np.all(same[safe])))
+    power = float(report.power.mean())
+    yield Row(f"{name}: power, energy of one run from loading to read-out", "",
+              f"{1e6 * power:.3g} uW, {1e12 * power * report.latency:.3g} pJ")
+
+
 def mismatch() -> Iterator[Row]:
     """The same network with transistors that are apart: specimens on laws and in ngspice, at the same points."""
     circuit, recipe, volts, classes = fresh(MISMATCH_POINTS)
@@ -335,10 +354,10 @@ def fresh(points: int, recipe: Path = EXAMPLE) -> tuple[Circuit, Recipe, np.ndar
     return circuit, chosen, make_encoding(example.samples(chosen), chosen).volts(torch.from_numpy(inputs)).numpy(), classes
 
 
-def decide(points: int) -> Decided:
-    """Fresh points on laws and transistors."""
+def decide(points: int, clocked: bool = False) -> Decided:
+    """Fresh points on laws and transistors, with clocks where these are asked for."""
     circuit, _, volts, classes = fresh(points)
-    report = confirm(circuit, list(volts), watch=_said)
+    report = confirm(circuit, list(volts), watch=_said, clocked=clocked)
     outputs = [report.names.index(circuit.nodes.name(int(node))) for node in circuit.outputs]
     laws, transistors = (one[:, -1, outputs] for one in (report.laws, report.transistors))
     margin = np.abs(laws[:, 1] - laws[:, 0])

@@ -33,7 +33,7 @@ from kcompile.diagnostics import (
     render_sarif,
     render_text,
 )
-from kcompile.request import INCLUDE, PLUGIN, TOP, Request, takes_request
+from kcompile.request import CLOCKED, INCLUDE, PLUGIN, TOP, Request, takes_request
 from kcompile.train.team import one_report
 
 if TYPE_CHECKING:
@@ -92,13 +92,14 @@ _temperature = click.option("--temperature", type=click.FloatRange(min=-273.15),
 @click.option("--pdk", metavar="NAME", help="Make the circuit of cells of a process, by `map-cells`: sky130.")
 @_corner
 @_temperature
+@CLOCKED
 @click.option("--print-after", metavar="PASS", multiple=True, help="Print the canonical text after a pass; `all` for each.")
 @click.option("--diff", is_flag=True, help="Print what each pass changed in the canonical text.")
 @click.option("--stop-after", metavar="PASS", help="Leave out the passes after this one.")
 @click.option("--time-passes", is_flag=True, help="Say how long each pass took.")
 def compile(request: Request, target: str, dialect: str, folder: str | None, depfile: str | None, check_after: bool,
-            tolerance: float | None, pdk: str | None, corner: str, temperature: float, print_after: tuple[str, ...], diff: bool,
-            stop_after: str | None, time_passes: bool) -> None:
+            tolerance: float | None, pdk: str | None, corner: str, temperature: float, clocked: bool,
+            print_after: tuple[str, ...], diff: bool, stop_after: str | None, time_passes: bool) -> None:
     """Compile a model; this is the command when none is named.
 
     Writes TOP.spice (a subcircuit), TOP_tb.cir (a test bench that runs it), TOP.map.json (netlist names to source) and
@@ -121,10 +122,10 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, dep
     if target in ("spice", "layout"):
         _warn_of_loads(circuit)
     artifacts = kcompile.lower(circuit, target, dialect=dialect, until=end, rtol=request.rtol, corner=corner,
-                               temperature=temperature)
+                               temperature=temperature, clocked=clocked)
     against = "" if target == "spice" else chosen.checked_by
     report = kcompile.verify(circuit, against=against, until=end, tolerance=tolerance, corner=corner,
-                             temperature=temperature) if check_after else None
+                             temperature=temperature, clocked=clocked) if check_after else None
     files: dict[str, str | bytes] = {artifact.name: artifact.text for artifact in artifacts}
     if folder is None and depfile is None and len(artifacts) == 1:
         click.echo(artifacts[0].text, nl=False)
@@ -132,7 +133,7 @@ def compile(request: Request, target: str, dialect: str, folder: str | None, dep
         options = {"target": target, "dialect": dialect or next(iter(chosen.dialects), None), "until": end or circuit.duration,
                    "rtol": request.rtol, "set": list(request.settings), "weights": request.weights, "input": request.inputs,
                    "top": circuit.name, "include": list(request.include), "pdk": pdk, "corner": corner,
-                   "temperature": temperature, "passes": [run.record() for run in outcome.runs],
+                   "temperature": temperature, "clocked": clocked, "passes": [run.record() for run in outcome.runs],
                    "verified": _summary(report) if report else None}
         files[f"{circuit.name}.manifest.json"] = manifest(kcompile.__version__, ["kcompile", *sys.argv[1:]],
                                                           origin.contents, options, files, outcome.seed)
@@ -217,9 +218,10 @@ def _check_ending(out: str, known: Iterable[str]) -> None:
 @_tolerance
 @_corner
 @_temperature
+@CLOCKED
 @click.option("--corners", is_flag=True, help="Transistors in every corner and at every temperature of their process.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def verify(request: Request, against: str, tolerance: float | None, corner: str, temperature: float, corners: bool,
+def verify(request: Request, against: str, tolerance: float | None, corner: str, temperature: float, clocked: bool, corners: bool,
            style: str) -> None:
     """Run a model natively and in an outside simulator, and print the error of every node at two step sizes."""
     from kcompile.files import to_json
@@ -230,7 +232,8 @@ def verify(request: Request, against: str, tolerance: float | None, corner: str,
         _warn_of_loads(circuit)
     with counted() as watch:
         report = kcompile.verify(circuit, against=against, until=request.seconds(circuit), tolerance=tolerance, rtol=request.rtol,
-                                 corner=corner, temperature=temperature, corners=corners, watch=watch)
+                                 corner=corner, temperature=temperature, corners=corners, clocked=clocked,
+                                 watch=watch)
     if style == "json":
         click.echo(to_json(_summary(report, errors=True)))
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from kcompile.request import Request, takes_request
+from kcompile.request import CLOCKED, Request, takes_request
 
 
 @click.command()
@@ -18,6 +18,7 @@ from kcompile.request import Request, takes_request
 @click.option("--samples", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
               help="Test samples that run on transistors.")
 @click.option("--corners", is_flag=True, help="Run a few samples in every corner and at every temperature, too.")
+@CLOCKED
 @click.option("--monte-carlo", "specimens", type=click.IntRange(min=2), metavar="N",
               help="Draw N specimens with mismatch, on laws, and say their yield and which cells limit it; needs --data.")
 @click.option("--yield-at", "limit", type=float, metavar="F", help="The figure of a good specimen: an accuracy, 0.95, or an "
@@ -25,7 +26,7 @@ from kcompile.request import Request, takes_request
 @click.option("-o", "--out", "folder", default=".", show_default=True, metavar="DIR", help="Folder of TOP.html and TOP.json.")
 @click.option("--depfile", metavar="FILE.d", help="Also write for make or ninja which files the outputs were made from.")
 def report(request: Request, data: str | None, recipe: str | None, samples: int, corners: bool,
-           specimens: int | None, limit: float | None, folder: str, depfile: str | None) -> None:
+           clocked: bool, specimens: int | None, limit: float | None, folder: str, depfile: str | None) -> None:
     """Run a circuit of cells on the models of its process, and write what it does, takes and costs.
 
     Writes DIR/TOP.report.html, one page that needs no network, and DIR/TOP.report.json.
@@ -59,8 +60,8 @@ def report(request: Request, data: str | None, recipe: str | None, samples: int,
     others = all_conditions(circuit)[1:] if corners else ()
     with counted() as watch:
         found = gather(circuit, None if data is None else read_data(data, chosen), chosen, samples, others, watch,
-                       specimens or 0, limit)
-    commands = commands_of(request, data, recipe, corners)
+                       specimens or 0, limit, clocked)
+    commands = commands_of(request, data, recipe, corners, clocked)
     pictures = plot_confirmation(found.confirmation, [circuit.nodes.name(int(node)) for node in circuit.outputs])
     if found.lot is not None:
         pictures["specimens"] = plot_specimens(found.lot)
@@ -74,14 +75,15 @@ def report(request: Request, data: str | None, recipe: str | None, samples: int,
         click.echo(str(path), err=True)
 
 
-def commands_of(request: Request, data: str | None, recipe: str | None, corners: bool) -> dict[str, list[str]]:
+def commands_of(request: Request, data: str | None, recipe: str | None, corners: bool, clocked: bool) -> dict[str, list[str]]:
     """Words of every command that leads to the page, by what it does."""
     found = {}
     if request.weights is not None and data is not None:
         found["training"] = _training(request.weights) or [
             "kcompile", "train", request.model, "--data", data, *(["--recipe", recipe] if recipe else []), "-o", "run"]
-    found["netlist"] = ["kcompile", *request.words(), "--target", "spice", "-o", "chip"]
-    found["comparison with transistors"] = ["kcompile", "verify", *request.words(), *["--corners"] * corners]
+    words = [*request.words(), *["--clocked"] * clocked]
+    found["netlist"] = ["kcompile", *words, "--target", "spice", "-o", "chip"]
+    found["comparison with transistors"] = ["kcompile", "verify", *words, *["--corners"] * corners]
     return {**found, "this page": ["kcompile", *sys.argv[1:]]}
 
 

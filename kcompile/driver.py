@@ -250,10 +250,12 @@ def read_data(data: str | Path | Arrays, recipe: Recipe) -> Data:
 
 
 def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", until: float | None = None,
-          rtol: float | None = None, corner: str = "tt", temperature: float = 27.0) -> tuple[Artifact, ...]:
+          rtol: float | None = None, corner: str = "tt", temperature: float = 27.0,
+          clocked: bool = False) -> tuple[Artifact, ...]:
     """Files of a lowering, as text; `until` in seconds is the time of the test bench.
 
-    corner, temperature (degrees Celsius): of transistors, where the circuit is made of cells of a process.
+    corner, temperature (degrees Celsius): of transistors, where the circuit is made of cells of a process; clocked: with clocks,
+    loading and read-out, which circuits of several time slices always have.
     """
     from kcompile.inputs import check_positive
     from kcompile.lower.base import BenchOptions
@@ -275,13 +277,16 @@ def lower(model: Model | Circuit, target: str = "spice", *, dialect: str = "", u
         _no_transistors(circuit, corner, temperature, f"the target `{target}`")
     elif not has_cells(circuit):
         _no_transistors(circuit, corner, temperature, "a circuit without cells")
-    options = BenchOptions(dialect, until, corner=corner, temperature=temperature)
+    if target not in ("spice", "layout") or not has_cells(circuit):
+        _no_clocks(circuit, clocked, f"the target `{target}`" if has_cells(circuit) else "a circuit without cells")
+    options = BenchOptions(dialect, until, corner=corner, temperature=temperature, clocked=clocked)
     return chosen.lower(circuit, options if rtol is None else replace(options, rtol=rtol))
 
 
 def verify(model: Model | Circuit, *, against: str = "", until: float | None = None, tolerance: float | None = None,
            rtol: float | None = None, corner: str = "tt", temperature: float = 27.0, corners: bool = False,
-           watch: Callable[[int, int], None] | None = None) -> Report | Agreement | Confirmation | Corners | LayoutReport:
+           clocked: bool = False, watch: Callable[[int, int], None] | None = None
+           ) -> Report | Agreement | Confirmation | Corners | LayoutReport:
     """Error of every waveform against an outside simulator, at two step sizes or more.
 
     against: a simulator, or several with commas between, `ngspice,osdi,vacask`: then an `Agreement` with a report for each
@@ -290,7 +295,7 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
     the layout with that of the transistors. It is `transistors` for circuits of cells and
     `ngspice` for others by default. corners: transistors in all corners and at all temperatures of the process, a `Corners`;
     watch: called with the numbers of these that are done and of all. tolerance: error that passes, 1e-4 of full scale, for
-    transistors 0.05 of the swing.
+    transistors 0.05 of the swing. clocked: as of `lower`.
     Raises `ToolMissing` where a simulator is not installed, `SimulatorFailed` where it gives
     no trustworthy answer.
     """
@@ -309,14 +314,17 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
     circuit = _circuit(model)
     if against == KLAYOUT:
         _no_transistors(circuit, corner, temperature, "a check of a layout", corners)
-        return compare_layout(circuit)
+        return compare_layout(circuit, clocked)
     if against == TRANSISTORS or (not against and has_cells(circuit)):
         rtol, tolerance = RTOL if rtol is None else rtol, TOLERANCE if tolerance is None else tolerance
         if corners:
             _no_transistors(circuit, corner, temperature, "a check in all corners")
-            return confirm_corners(circuit, all_conditions(circuit), until=until, rtol=rtol, tolerance=tolerance, watch=watch)
-        return confirm(circuit, corner=corner, temperature=temperature, until=until, rtol=rtol, tolerance=tolerance)
+            return confirm_corners(circuit, all_conditions(circuit), until=until, rtol=rtol, tolerance=tolerance, clocked=clocked,
+                                   watch=watch)
+        return confirm(circuit, corner=corner, temperature=temperature, until=until, rtol=rtol, tolerance=tolerance,
+                       clocked=clocked)
     _no_transistors(circuit, corner, temperature, "a check of laws", corners)
+    _no_clocks(circuit, clocked, "a check of laws")
     names, tolerance = (against or "ngspice").split(","), DEFAULT_TOLERANCE if tolerance is None else tolerance
     if len(set(names)) < len(names):
         raise UsageError(Diagnostic("KC0509", f"`{against}` names a simulator twice", hint="two runs of one are no agreement"))
@@ -336,6 +344,13 @@ def _no_transistors(circuit: Circuit, corner: str, temperature: float, what: str
     if corners or (corner, temperature) != ("tt", 27.0):
         raise UsageError(Diagnostic("KC0721", f"{what} has no corner and no temperature", circuit.span,
                                     hint="they are those of transistors: of circuits of cells, with the target spice"))
+
+
+def _no_clocks(circuit: Circuit, clocked: bool, what: str) -> None:
+    """Raise `UsageError` KC0509 for clocks of what is no chip."""
+    if clocked:
+        raise UsageError(Diagnostic("KC0509", f"{what} has no clocks", circuit.span,
+                                    hint="they are those of chips: of circuits of cells, with the targets spice and layout"))
 
 
 def import_kirchhoffnet(config: str | Path, checkpoint: str | Path) -> Imported:

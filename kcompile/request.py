@@ -22,6 +22,9 @@ INCLUDE = click.option("--include", metavar="DIR", multiple=True, help="Another 
 TOP = click.option("--top", metavar="NAME", help="The circuit to take, when several are not instantiated.")
 PLUGIN = click.option("--plugin", "plugins", metavar="FILE.py", multiple=True, help="A Python file that defines passes.")
 
+CLOCKED = click.option("--clocked", is_flag=True, help="Give a circuit of cells clocks, switches that load its nodes, buffers "
+                       "that show its outputs and amplifiers that drive its rails; with several phases it always has them.")
+
 _OPTIONS = (
     click.argument("model", metavar="MODEL.kc"),
     click.option("--until", metavar="T", help="Time to simulate, with a unit: 50ns. Default: the sum of the phases."),

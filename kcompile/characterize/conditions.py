@@ -86,8 +86,7 @@ class Bench:
     @property
     def full_scale(self) -> float:
         """Amperes of one unit that errors are parts of."""
-        currents = self.cell.currents
-        return self.signals.unit_current if currents is None or currents.full_scale is None else currents.full_scale
+        return self.cell.full_scale(self.signals.unit_current)
 
     def placed(self, strength: int, threshold: int = 0) -> dict[str, Any]:
         """What templates read of the cell at a strength and a threshold: its terminals, all its pins, subcircuit and sizes."""

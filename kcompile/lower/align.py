@@ -10,7 +10,7 @@ import numpy as np
 
 from kcompile.lower.base import Artifact
 from kcompile.lower.sized import Instance, Sized
-from kcompile.pdk.cell import Cell
+from kcompile.pdk.cell import Capacitor, Cell, load_cells
 from kcompile.pdk.devices import Block, Device
 from kcompile.render import Card, render
 
@@ -20,10 +20,11 @@ MICRO = 1e-6
 
 def align_files(sized: Sized, circuit: str, pdk: str) -> tuple[Artifact, ...]:
     """`TOP.sp`, whose name says which subcircuit is drawn, and `SUBCIRCUIT.const.json` for what has constraints."""
-    blocks = [{"name": name, "pins": one.pins, "cards": [_element(sized.cells[name], device) for device in one.devices]}
+    plates = next(one.plates for one in load_cells(pdk).values() if isinstance(one.plates, Capacitor))
+    blocks = [{"name": name, "pins": one.pins, "cards": [_element(plates, device) for device in one.devices]}
               for name, one in sized.blocks.items() if len(one.devices) > 1]
     netlist = render("layout/align.sp.j2", {"source_name": circuit, "pdk": pdk, "top": sized.top, "ports": sized.pins,
-                                            "blocks": blocks, "cards": [_card(sized, one) for one in sized.instances]})
+                                            "blocks": blocks, "cards": [_card(sized, plates, one) for one in sized.instances]})
     constraints = {sized.top: [{"constraint": "PowerPorts", "ports": ["vdd"]}, {"constraint": "GroundPorts", "ports": ["vss"]}]}
     constraints |= {name: _mirrored(sized.cells[name], one) for name, one in sized.blocks.items() if sized.cells[name].symmetric}
     return (Artifact(f"{sized.top}.sp", netlist), *(Artifact(f"{name}.const.json", json.dumps(content, indent=1) + "\n")
@@ -37,23 +38,23 @@ def _mirrored(cell: Cell, one: Block) -> list[dict[str, Any]]:
     return [{"constraint": "SymmetricBlocks", "direction": "V", "pairs": pairs}]
 
 
-def _card(sized: Sized, one: Instance) -> Card:
+def _card(sized: Sized, plates: Capacitor, one: Instance) -> Card:
     """An instance of a block; a block of one element is that element, which ALIGN would make of it under a name it refuses."""
     device, *others = sized.blocks[one.block].devices
     if others:
         return Card(" ".join([one.name, *one.nets, one.block]))
     net = dict(zip(sized.blocks[one.block].pins, one.nets, strict=True))
-    return _element(sized.cells[one.block], replace(device, name=one.name, nets=tuple(net[name] for name in device.nets)))
+    return _element(plates, replace(device, name=one.name, nets=tuple(net[name] for name in device.nets)))
 
 
-def _element(cell: Cell, device: Device) -> Card:
+def _element(plates: Capacitor, device: Device) -> Card:
     head = " ".join([_name(device), *device.nets])
-    if cell.capacitor is not None and len(device.nets) == 2:
-        farads = float(cell.capacitor.value(np.array(device.width), np.array(device.length))) * device.units
+    if device.plates:
+        farads = float(plates.value(np.array(device.width), np.array(device.length))) * device.units
         return Card(f"{head} {farads:.6g}")
     return Card(f"{head} {device.model} w={device.width * MICRO:.6g} l={device.length * MICRO:.6g} nf=1 m={device.units}")
 
 
 def _name(device: Device) -> str:
     """Name of an element, whose first letter says what it is."""
-    return ("m" if len(device.nets) == 4 else "c") + device.name.removeprefix("x")
+    return ("c" if device.plates else "m") + device.name.removeprefix("x")

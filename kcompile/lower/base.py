@@ -37,7 +37,8 @@ class BenchOptions:
 
     until: seconds, None for the circuit's own duration; max_step: seconds, None for a thousandth of it; rtol: relative
     tolerance of the outside simulator. corner, temperature (degrees Celsius): of transistors, where the circuit has a process
-    with cells; seed: of what corners that end in `_mm` draw.
+    with cells; seed: of what corners that end in `_mm` draw; clocked: whether a circuit of cells with one time slice gets clocks
+    too, as all with several do.
     """
 
     dialect: str = ""
@@ -47,3 +48,4 @@ class BenchOptions:
     corner: str = "tt"
     temperature: float = 27.0
     seed: int = 1
+    clocked: bool = False

@@ -1,7 +1,8 @@
 """A circuit of cells as its parts: bias lines, devices and capacitors, each a subcircuit with values and nets.
 
-A circuit with several time slices is clocked: its cells are those with gates, switches load its nodes, and buffers show its
-outputs. Cells outside of the slices have a gate too, or they would go on while nodes are loaded and read.
+A circuit with several time slices is clocked, and one with a single slice where that is asked for: its cells are those with
+gates, switches load its nodes, buffers show its outputs, and amplifiers drive its rails. Cells outside of the slices have a gate
+too, or they would go on while nodes are loaded and read.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Chip:
         self.frame = Frame(circuit, options, f"{top}_top" if top in taken else top, RESERVED | {*SUPPLIES, *LINES})
         self.nodes = np.array([COMMON, *self.frame.names.nodes[1:]], dtype=object)
         """Net of each node."""
-        self.clocked = len(circuit.phases) > 1
+        self.clocked = options.clocked or len(circuit.phases) > 1
         self.gates: dict[int | None, tuple[str, str]] = {}
         """Pins of the clock of each slice, and of what is outside of all, with its inverse."""
         self.loading: tuple[str, str] = ("", "")
@@ -70,6 +71,8 @@ class Chip:
         """Pin that a node is loaded from; the others begin at the common mode."""
         self.reads: dict[int, str] = {}
         """Pin that shows an output."""
+        self.sets: dict[int, str] = {}
+        """Pin with the voltage of a rail, a node whose drive is constant."""
         self.bits: dict[tuple[int, int], tuple[Bit, ...]] = claim_bits(self.frame, self.placed.banks)
         """Pins that say the strength of a device, by bank and row."""
         if self.clocked:
@@ -84,18 +87,15 @@ class Chip:
 
     def _check(self) -> None:
         circuit, pdk = self.circuit, self.circuit.pdk
+        if not circuit.phases:
+            raise UsageError(Diagnostic("KC0726", f"`{circuit.name}` has no phases, and clocks begin and end one", circuit.span,
+                                        hint="a phase around the devices, or no clocks"))
         ungated = [bank.cell.name for bank in self.placed.banks if not bank.cell.gated]
-        missing = [name for name in ("switch", "buffer") if name not in self._cells]
+        missing = [name for name in ("switch", "buffer", "rail") if name not in self._cells]
         if ungated or missing:
             lacks = f"{ungated[0]} has no form with a gate" if ungated else f"{pdk} has no cell `{missing[0]}`"
-            raise UsageError(Diagnostic("KC0726", f"{len(circuit.phases)} time slices need clocks, and {lacks}",
-                                        circuit.phases[1].span, hint="one phase"))
-        moving = next((one for one in circuit.stimuli if one.wave.kind != "dc"), None)
-        if moving is not None:
-            node = circuit.nodes.name(int(moving.nodes[0]))
-            raise UsageError(Diagnostic("KC0726", f"`{node}` is driven by a {moving.wave.kind}, and in a circuit of several time "
-                                        "slices the clocks say when what begins", circuit.phases[1].span,
-                                        hint="dc drives, or one phase"))
+            raise UsageError(Diagnostic("KC0726", f"the time slices of `{circuit.name}` need clocks, and {lacks}",
+                                        circuit.phases[-1].span, hint="one phase, without clocks"))
 
     def _claim(self) -> None:
         claim, names, circuit = self.frame.names.space.claim, self.frame.names.nodes, self.circuit
@@ -107,6 +107,8 @@ class Chip:
         given = {*circuit.inputs.tolist(), *np.flatnonzero(circuit.nodes.initial).tolist()} & set(circuit.free.tolist())
         self.starts = {node: claim(f"start_{names[node]}") for node in sorted(given)}
         self.reads = {node: claim(f"read_{names[node]}") for node in circuit.outputs.tolist() if node in circuit.free}
+        self.sets = {node: claim(f"set_{names[node]}") for one in circuit.stimuli if one.wave.kind == "dc"
+                     for node in one.nodes.tolist()}
 
     @cached_property
     def clocks(self) -> Clocks | None:
@@ -129,12 +131,17 @@ class Chip:
     @cached_property
     def ports(self) -> list[str]:
         """Pins of nodes: ports, inputs, outputs, and driven nodes, because what drives them is outside the chip; of a clocked one
-        driven nodes, starting voltages, outputs and clocks."""
-        driven, bits = [str(name) for name in self.nodes[self.circuit.driven]], [one.pin for one in self.programmed]
+        driven nodes or what rails are set to, starting voltages, outputs and clocks; of both, bits of devices."""
+        bits = [one.pin for one in self.programmed]
         if self.clocked:
             clocks = [line for pair in self.windows for line in pair]
-            return [*driven, *self.starts.values(), *self.reads.values(), *clocks, *bits]
-        return list(dict.fromkeys([*self.frame.ports, *driven, *bits]))
+            return [*self._driven, *self.sets.values(), *self.starts.values(), *self.reads.values(), *clocks, *bits]
+        return list(dict.fromkeys([*self.frame.ports, *self._driven, *bits]))
+
+    @property
+    def _driven(self) -> list[str]:
+        """Nodes that something outside the chip drives."""
+        return [str(self.nodes[node]) for node in self.circuit.driven.tolist() if node not in self.sets]
 
     @property
     def programmed(self) -> list[Bit]:
@@ -151,7 +158,8 @@ class Chip:
             said |= {line: "clock" for pair in self.windows for line in pair}
         else:
             said |= dict.fromkeys(nodes[circuit.outputs], "output") | dict.fromkeys(nodes[circuit.inputs], "input")
-        said |= dict.fromkeys(nodes[circuit.driven], "driven") | {one.pin: one.use for one in self.programmed}
+        said |= dict.fromkeys(self._driven, "driven") | dict.fromkeys(self.sets.values(), "reference")
+        said |= {one.pin: one.use for one in self.programmed}
         return {**said, "vbn": "reference current", COMMON: "common mode", "vdd": "supply", "vss": "ground"}
 
     @property
@@ -168,7 +176,8 @@ class Chip:
         banks += [(self.frame.title(bank.table), list(self._devices(bank))) for bank in self.placed.banks]
         if self.clocked:
             banks += [("switches that load nodes with their starting voltages", list(self._loads())),
-                      ("buffers that show outputs", list(self._buffers()))]
+                      ("buffers that show outputs", list(self._buffers())),
+                      ("amplifiers that drive rails", list(self._rails()))]
         return [*banks, ("capacitors: what the program says less what cells load the nodes with", list(self._capacitors()))]
 
     @property
@@ -201,6 +210,23 @@ class Chip:
         for node, pin in self.reads.items():
             yield Part(f"xread_{self.nodes[node]}", (self.nodes[node], pin, *cell.pins["buffer"][2:]), cell, "buffer",
                        {"k": float(BUFFER_UNITS)})
+
+    def _rails(self) -> Iterator[Part]:
+        cell, pushed = self._cells["rail"], self._pushed()
+        assert cell.carries is not None
+        for node, pin in self.sets.items():
+            yield Part(f"xrail_{self.nodes[node]}", (pin, self.nodes[node], *cell.pins["rail"][2:]), cell, "rail",
+                       {"k": float(max(np.ceil(pushed[node] / cell.carries - 1e-9), 1.0))})
+
+    def _pushed(self) -> np.ndarray:
+        """float64[nodes], amperes that cells take from a node or give to it at most, in the slice in which that is most."""
+        found = np.zeros((len(self.circuit.phases) + 1, self.circuit.nodes.count))
+        for bank in self.placed.banks:
+            amperes = np.abs(bank.strengths) * bank.cell.full_scale(self.signals.unit_current)
+            row = found[-1 if bank.table.phase is None else bank.table.phase]
+            for column in bank.table.nodes.T:
+                np.add.at(row, column, amperes)
+        return found[:-1].max(axis=0) + found[-1]
 
     def _capacitors(self) -> Iterator[Part]:
         for cell, nodes in self.placed.capacitors:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kcompile.ir.circuit import Circuit
 from kcompile.lower.base import Artifact, BenchOptions
 from kcompile.lower.chip import COMMON, SUPPLIES, Chip, Part
+from kcompile.lower.chip_drive import drive_on_chip
 from kcompile.lower.clocks import corners
 from kcompile.lower.columns import number
-from kcompile.lower.frame import Netlist
+from kcompile.lower.frame import Netlist, Source
 from kcompile.lower.spice import source_card
 from kcompile.lower.xschem import symbol
 from kcompile.pdk.find import find_library
@@ -51,8 +53,7 @@ def build_transistors(circuit: Circuit, options: BenchOptions) -> Netlist:
         "rtol": number(options.rtol), "temperature": number(options.temperature),
         "supply": number(signals.supply), "common": number(signals.common_mode),
         "reference": number(signals.unit_current * signals.bias_units), "ports": chip.ports,
-        "sources": [*(source_card(source, COMMON) for inner in (True, False) for source in frame.drives(inner)), *_clocked(chip),
-                    *_programmed(chip)],
+        "sources": [*(source_card(source, COMMON) for source in _drives(chip)), *_clocked(chip), *_programmed(chip)],
         "loads": list(chip.reads.values()), "probe": number(PROBE),
         "step": number(frame.step), "until": number(until), "save": [*chip.vectors, *_reads(chip)],
         "runs": f"ngspice -n -b -r {name}.raw {name}_tb.cir"})
@@ -71,6 +72,14 @@ def _card(part: Part) -> str:
 def _reads(chip: Chip) -> tuple[str, ...]:
     """Vectors of the pins that show outputs."""
     return tuple(f"v({pin})" for pin in chip.reads.values())
+
+
+def _drives(chip: Chip) -> Iterator[Source]:
+    """Sources of driven nodes, at pins that set rails where a chip has these."""
+    pins = {str(chip.nodes[node]): pin for node, pin in chip.sets.items()}
+    for source in (*chip.frame.drives(True), *chip.frame.drives(False)):
+        placed = replace(source, node=pins.get(source.node, source.node))
+        yield placed if chip.clocks is None else drive_on_chip(placed, chip.clocks)
 
 
 def _clocked(chip: Chip) -> Iterator[str]:

@@ -48,6 +48,6 @@ def _pin(name: str, direction: str, half: int, left: bool, y: int) -> Pin:
 
 def _directions(chip: Chip) -> dict[str, str]:
     """Direction of every pin: what a source outside drives is an input, and so are nodes that an input starts."""
-    directions = {"input": "in", "driven": "in", "start": "in", "clock": "in", "output": "out"}
+    directions = {"input": "in", "driven": "in", "start": "in", "reference": "in", "clock": "in", "output": "out"}
     directions |= {bit.use: "in" for bit in chip.programmed}
     return {name: directions.get(chip.uses[name], "inout") for name in (*chip.ports, *SUPPLIES)}

@@ -98,7 +98,8 @@ class Cell:
     subcircuits: for a positive strength, and for a negative one where there are two; the same again for thresholds above 0 where
     there is one; gated: the same with a clock that takes them off their nodes, none where there are no such; currents: None where
     the law has no constants that are fitted; plates: where it is a capacitor, with its farads or with what is measured of these;
-    resistance: ohms of a switch that is closed, at most.
+    resistance: ohms of a switch that is closed, at most; carries: amperes that one unit of a rail takes from cells or gives to
+    them, at most.
     symmetric: pairs of its transistors that a layout mirrors, and single ones on the axis."""
 
     pdk: str
@@ -115,6 +116,7 @@ class Cell:
     currents: Currents | None
     plates: Capacitor | Plates | None
     resistance: float | None
+    carries: float | None
 
     @cached_property
     def netlist(self) -> str:
@@ -153,6 +155,10 @@ class Cell:
         if self.bits:
             return {}
         return {self.strength: float(abs(strength)), **({self.threshold: float(threshold)} if threshold else {})}
+
+    def full_scale(self, unit_current: float) -> float:
+        """Amperes at a terminal of one unit at most, for the unit current of the process."""
+        return unit_current if self.currents is None or self.currents.full_scale is None else self.currents.full_scale
 
     @property
     def transistors(self) -> frozenset[Transistor]:
@@ -241,7 +247,7 @@ def _read(pdk: str, path: Path) -> Cell:
         with path.open("rb") as file:
             content = tomllib.load(file)
         only(content, ("device", "strength", "bits", "threshold", "drawn", "subcircuits", "gated", "symmetric", "current",
-                       "capacitor", "resistance"), "a cell.toml")
+                       "capacitor", "resistance", "carries"), "a cell.toml")
         device, strength, threshold, drawn = (content.get(key, "") for key in ("device", "strength", "threshold", "drawn"))
         if not all(isinstance(one, str) for one in (device, strength, threshold, drawn)):
             raise Malformed("`device`, `strength`, `threshold` and `drawn` are names")
@@ -257,13 +263,13 @@ def _read(pdk: str, path: Path) -> Cell:
             raise Malformed("`subcircuits` are one, or two for both signs, and the same again for thresholds")
         if gated and len(gated) != len(subcircuits):
             raise Malformed("`gated` are as many as `subcircuits`, or none")
-        resistance = content.get("resistance")
-        if resistance is not None and not (isinstance(resistance, float) and resistance > 0):
-            raise Malformed("`resistance` is a number of ohms above 0")
+        resistance, carries = content.get("resistance"), content.get("carries")
+        if not all(one is None or (isinstance(one, float) and one > 0) for one in (resistance, carries)):
+            raise Malformed("`resistance` is a number of ohms above 0, `carries` one of amperes")
         currents = _currents(content["current"]) if "current" in content else None
         capacitor = _capacitor(content["capacitor"]) if "capacitor" in content else None
         return Cell(pdk, name, path.parent, device, strength, bits, threshold, drawn, subcircuits, gated, _pairs(content),
-                    currents, capacitor, resistance)
+                    currents, capacitor, resistance, carries)
     except (Malformed, tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         shown = f"pdk_models/{pdk}/cells/{name}/cell.toml"
         raise CompileError(Diagnostic("KC0724", f"{shown}: {printable(str(error))}")) from None

@@ -24,6 +24,11 @@ class Device:
     units: int
 
     @property
+    def plates(self) -> bool:
+        """Whether it is a capacitor."""
+        return len(self.nets) == 2
+
+    @property
     def area(self) -> float:
         """Square micrometres under its gates or plates."""
         return self.width * self.length * self.units

@@ -48,11 +48,13 @@ class Gathered:
 
 
 def gather(circuit: Circuit, data: Data | None, recipe: Recipe, samples: int, corners: Sequence[tuple[str, float]] = (),
-           watch: Callable[[int, int], None] | None = None, specimens: int = 0, limit: float | None = None) -> Gathered:
+           watch: Callable[[int, int], None] | None = None, specimens: int = 0, limit: float | None = None,
+           clocked: bool = False) -> Gathered:
     """Run a circuit of cells on test samples, or from its own starting voltages without data.
 
     recipe: how samples become voltages and outputs answers; watch: called with the numbers of runs that are done and of all in
-    a corner; specimens: drawn on laws, with data only; limit: the figure of a good one. Raises what `confirm` raises.
+    a corner; specimens: drawn on laws, with data only; limit: the figure of a good one; clocked: as a chip with clocks. Raises
+    what `confirm` raises.
     """
     import torch
 
@@ -63,11 +65,11 @@ def gather(circuit: Circuit, data: Data | None, recipe: Recipe, samples: int, co
         part = Part(held.inputs[:samples], held.targets[:samples])
         volts = list(objective.encoding.volts(torch.from_numpy(part.inputs.copy()).double()).numpy())
         lot = study_lot(circuit, objective, held, specimens, limit) if specimens else None
-    found = confirm(circuit, volts, watch=watch)
+    found = confirm(circuit, volts, watch=watch, clocked=clocked)
     few = None if volts is None else volts[:CORNER_SAMPLES]
-    others = confirm_corners(circuit, corners, few, watch=watch).confirmations
+    others = confirm_corners(circuit, corners, few, clocked=clocked, watch=watch).confirmations
     answers = None if part is None or objective is None else _answers(circuit, found, objective, part)
-    return Gathered(found, answers, take_inventory(circuit), others, lot)
+    return Gathered(found, answers, take_inventory(circuit, clocked=clocked), others, lot)
 
 
 def _answers(circuit: Circuit, found: Confirmation, objective: Objective, part: Part) -> Answers:

@@ -33,20 +33,22 @@ class Inventory:
     bits: Mapping[str, float]
 
 
-def take_inventory(circuit: Circuit, temperature: float = 27.0) -> Inventory:
-    """Inventory of a circuit of cells at a temperature in degrees Celsius; raises what lowering raises."""
-    chip = Chip(circuit, BenchOptions(until=circuit.duration or 1.0))
+def take_inventory(circuit: Circuit, temperature: float = 27.0, clocked: bool = False) -> Inventory:
+    """Inventory of a circuit of cells at a temperature in degrees Celsius, with clocks where these are asked for; raises what
+    lowering raises."""
+    chip = Chip(circuit, BenchOptions(until=circuit.duration or 1.0, clocked=clocked))
     count, units = Counter(), Counter()
     transistors = unit_transistors = 0
     gates = plates = 0.0
     for part in chip.parts:
         found = block(part.cell, part.subcircuit, part.values, part.subcircuit)
+        made = [device for device in found.devices if not device.plates]
+        gates += sum(device.area for device in made)
+        plates += sum(device.area for device in found.devices if device.plates)
         if part.cell.capacitor is not None:
-            plates += found.area
             continue
-        transistors += len(found.devices)
-        unit_transistors += sum(device.units for device in found.devices)
-        gates += found.area
+        transistors += len(made)
+        unit_transistors += sum(device.units for device in made)
         count[part.subcircuit] += 1
         units[part.subcircuit] += round(part.values.get(part.cell.strength, 1.0))
     farads = chip.placed.target

@@ -49,7 +49,7 @@ def all_conditions(circuit: Circuit) -> tuple[tuple[str, float], ...]:
 
 
 def confirm_corners(circuit: Circuit, conditions: Sequence[tuple[str, float]], inputs: Sequence[np.ndarray] | None = None, *,
-                    until: float | None = None, rtol: float = RTOL, tolerance: float = TOLERANCE,
+                    until: float | None = None, rtol: float = RTOL, tolerance: float = TOLERANCE, clocked: bool = False,
                     watch: Callable[[int, int], None] | None = None) -> Corners:
     """Confirmations of a circuit in conditions, from the same starting points in each.
 
@@ -58,7 +58,7 @@ def confirm_corners(circuit: Circuit, conditions: Sequence[tuple[str, float]], i
     found = []
     for corner, temperature in conditions:
         found.append(confirm(circuit, inputs, corner=corner, temperature=temperature, until=until, rtol=rtol,
-                             tolerance=tolerance))
+                             tolerance=tolerance, clocked=clocked))
         if watch is not None:
             watch(len(found), len(conditions))
     return Corners(tuple(found))

@@ -44,9 +44,12 @@ class LayoutReport:
         return {**asdict(self), "against": KLAYOUT, "passed": self.passed}
 
 
-def compare_layout(circuit: Circuit) -> LayoutReport:
-    """Report of a circuit of cells; raises what lowering raises, `ToolMissing` KC0727, `SimulatorFailed` KC0710."""
-    options = BenchOptions(until=circuit.duration or 1.0)
+def compare_layout(circuit: Circuit, clocked: bool = False) -> LayoutReport:
+    """Report of a circuit of cells, with clocks where these are asked for.
+
+    Raises what lowering raises, `ToolMissing` KC0727, `SimulatorFailed` KC0710.
+    """
+    options = BenchOptions(until=circuit.duration or 1.0, clocked=clocked)
     netlist = next(one for one in TARGET.lower(circuit, options) if one.name.endswith("_lvs.spice"))
     simulated = next(one for one in build_transistors(circuit, options).artifacts if one.name == f"{circuit.name}.spice")
     models = frozenset(one.model for cell in Chip(circuit, options).cells for one in cell.transistors)

@@ -93,9 +93,10 @@ class Confirmation:
 
 def confirm(circuit: Circuit, inputs: Sequence[np.ndarray] | None = None, *, corner: str = "tt", temperature: float = 27.0,
             until: float | None = None, rtol: float = RTOL, tolerance: float = TOLERANCE, seed: int = 1,
-            watch: Callable[[int, int], None] | None = None) -> Confirmation:
+            watch: Callable[[int, int], None] | None = None, clocked: bool = False) -> Confirmation:
     """Confirmation of a circuit of cells, for its own starting voltages or for several inputs, float64[inputs] each.
 
+    clocked: with clocks, loading and read-out, which circuits of several time slices always have.
     In a corner that ends in `_mm` the transistors are drawn apart by `seed`, and the laws are those of equal ones.
     Raises what lowering raises, `UsageError` KC0508 without an end, `ToolMissing`, `SimulatorFailed`.
     """
@@ -103,7 +104,8 @@ def confirm(circuit: Circuit, inputs: Sequence[np.ndarray] | None = None, *, cor
     if until is None:
         raise UsageError(Diagnostic("KC0508", "the circuit has no phases, so the time to simulate must be given",
                                     hint="for example --until 1us"))
-    options = BenchOptions(until=until, max_step=until / STEPS, rtol=rtol, corner=corner, temperature=temperature, seed=seed)
+    options = BenchOptions(until=until, max_step=until / STEPS, rtol=rtol, corner=corner, temperature=temperature, seed=seed,
+                           clocked=clocked)
     tool = f"ngspice {probe_ngspice().version}"
     samples = [circuit] if inputs is None else [circuit.with_initial(one) for one in inputs]
     seen = circuit.free.tolist()
