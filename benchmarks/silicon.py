@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 import kcompile as kc
 from benchmarks.row import Row, table
 from benchmarks.trained import ROOT, read_example
-from kcompile.characterize.conditions import Bench, Condition
+from kcompile.characterize.conditions import Bench, Condition, conditions
 from kcompile.characterize.currents import measure_currents
 from kcompile.characterize.run import characterize
 from kcompile.ir.circuit import Circuit
@@ -89,6 +89,7 @@ def rows() -> Iterator[Row]:
     yield from cells()
     yield from capacitors()
     yield from offsets()
+    yield from rails()
     yield from moons()
     yield from slices()
     yield from clocked()
@@ -201,6 +202,31 @@ def offsets() -> Iterator[Row]:
         yield Row(f"a network with `idac` and `gate_cap`, {SLICE_POINTS} starting points, {corner} at {temperature:g} C: "
                   "distance of all waveforms from the laws, median / 95 % / worst of the swing", "<= 0.3 / 2 % / -", f"{said} %",
                   bool(np.median(found.error) <= 3e-3 and np.quantile(found.error, 0.95) <= 0.02))
+
+
+def rails() -> Iterator[Row]:
+    """What holds a rail, under all the current that it carries, from the lowest to the highest rail."""
+    signals, found, cells = load_pdk("sky130").signals, find_library("sky130"), load_cells("sky130")
+    assert signals is not None and cells["rail"].carries is not None
+    worst = {}
+    for condition in conditions(signals):
+        models = trim(found, condition.corner, cells["bias"].transistors | cells["rail"].transistors).text
+        options = "".join(f".options {one}\n" for one in found.library.options)
+        head = (f"* rail\n.include models.lib\n{options}.options gmin=1e-15 reltol=1e-5 abstol=1e-14 vntol=1e-7\n.temp "
+                f"{condition.temperature}\n{cells['bias'].netlist}{cells['rail'].netlist}vdd vdd 0 {signals.supply}\n"
+                f"iref vdd vbn {signals.unit_current * signals.bias_units}\nxbias vbn vcn vbp vcp vdd 0 bias\n")
+        off = []
+        for amperes in (-cells["rail"].carries, 0.0, cells["rail"].carries):
+            body = (f"xrail i o vbn vcn vdd 0 rail\ni1 0 o {amperes}\nvi i 0 1\n.dc vi {signals.common_mode - 0.25} "
+                    f"{signals.common_mode + 0.25} 0.025\n.save v(o) v(i)\n.end\n")
+            values = run_deck(head + body, models)[1]
+            off.append(np.abs(values[:, -1] - values[:, -2]).max())
+        worst[str(condition)] = max(off)
+    ordered = sorted(worst, key=lambda one: -worst[one])
+    yield Row("`rail`: error from -0.25 to 0.25 V with none and all of what it carries, tt at 27 C; worst of 15 corners and "
+              "temperatures; of the others", "<= 2 mV / - / -", f"{1e3 * worst['tt 27 C']:.2g} / "
+              f"{1e3 * worst[ordered[0]]:.2g} mV ({ordered[0]}) / {1e3 * worst[ordered[1]]:.2g} mV",
+              worst["tt 27 C"] <= 2e-3)
 
 
 def slices() -> Iterator[Row]:
