@@ -79,7 +79,7 @@ def test_rails_hold_their_voltage_under_all_that_they_carry(corner: str, tempera
     carried = UNITS * (load_cells("sky130")["rail"].carries or 0.0)
     errors = [static_errors(amperes, corner, temperature) for amperes in (-carried, 0.0, carried)]
     assert np.abs(errors).max() <= 1.2e-3
-    # It gives in to what pushes it, and by less than a millivolt from one end to the other.
+    # It gives in to what pushes it, little from one end to the other.
     assert np.all(errors[0] < errors[1]) and np.all(errors[1] < errors[2])
     assert (errors[2] - errors[0]).max() <= 1.5e-3
 
