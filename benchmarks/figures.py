@@ -25,7 +25,7 @@ SECTIONS = {
     "rails": "MNIST inside rails", "rails_long": "MNIST inside rails: a long training",
     "startup": "Command line", "validation": "Passes: translation validation", "outline": "Passes: repeated structure",
     "agreement": "Agreement with ngspice", "three_way": "Three ways: ngspice, OSDI, VACASK", "training": "Training",
-    "silicon": "Silicon", "suites": "Robustness"}
+    "silicon": "Silicon", "silicon_networks": "Silicon: a regression and digits", "suites": "Robustness"}
 """Titles of the page by module, in its order."""
 
 

@@ -82,7 +82,8 @@ def read_example(recipe: Path) -> Example:
     words = shlex.split(command[1].replace("$KCOMPILE_DATA", str(DATA)))
     program, data, named = words[2], words[words.index("--data") + 1], words[words.index("--recipe") + 1]
     assert named == recipe.name
-    return Example(recipe, recipe.parent / program, data)
+    beside = recipe.parent / data
+    return Example(recipe, recipe.parent / program, str(beside) if beside.is_file() else data)
 
 
 EXAMPLES = tuple(read_example(path) for path in sorted((ROOT / "examples").glob("*.toml"))

@@ -27,10 +27,12 @@ needs_pictures = pytest.mark.skipif(importlib.util.find_spec("skimage") is None 
 RUNS = {"low_pass": (1e-6, 1e-6), "van_der_pol": (60e-9, 1e-6), "lorenz": (5.0, 1e-4), "lc_line": (60e-9, 1e-6),
         "max_cut": (None, 1e-4), "kirchhoff_net": (None, 1e-6), "edges": (None, 1e-4), "two_moons": (None, 1e-6),
         "iris": (None, 1e-6), "friedman1": (None, 1e-6), "california_housing": (None, 1e-5), "digits": (None, 1e-6),
-        "mnist": (None, 1e-6), "two_moons_sky130": (None, 1e-5), "slices_sky130": (None, 1e-5)}
+        "mnist": (None, 1e-6), "two_moons_sky130": (None, 1e-5), "slices_sky130": (None, 1e-5),
+        "digits_sky130": (None, 1e-5), "hills_sky130": (None, 1e-5)}
 # The houses come to 8e-7, where ngspice's own tolerance hides the order of its steps.
-SLOW = {"digits", "mnist"}
-"""4,254 devices take ngspice half a minute, 460,136 are too many; `python -m benchmarks.training` runs the former."""
+SLOW = {"digits", "digits_sky130", "mnist"}
+"""4,254 devices take ngspice half a minute, 460,136 are too many; `python -m benchmarks.training` runs the former. Transistors of
+digits_sky130 take minutes; `python -m benchmarks.silicon_networks` runs them."""
 
 
 def script(name: str) -> ModuleType:
@@ -108,6 +110,27 @@ def test_two_moons_are_told_apart_by_transistors() -> None:
     found = decide(4)
     assert found.report.passed and np.median(found.report.error) <= 3e-3 and np.quantile(found.report.error, 0.95) <= 0.02
     np.testing.assert_array_equal(found.laws, found.transistors)
+
+
+@needs_ngspice
+@needs_moons
+def test_heights_on_transistors_are_those_of_the_laws() -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    from benchmarks.silicon_networks import hills
+
+    errors, waveforms = hills(2)
+    assert errors.met, errors
+    assert 0 < float(errors.found.split(" ")[0]) < 0.25, "heights are between -1 and 1"
+    assert waveforms.found
+
+
+@needs_moons
+def test_digits_on_laws_of_cells_name_the_digit() -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    from benchmarks.silicon_networks import DIGITS
+
+    figure, accuracy = DIGITS.figure()
+    assert figure == "accuracy" and accuracy > 0.97
 
 
 # ---- what each promises -----------------------------------------------------------------------------------------------

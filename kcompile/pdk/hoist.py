@@ -55,8 +55,8 @@ def hoist(cards: list[str], sizes: Sizes, scale: float, taken: Collection[str]) 
 
 
 def _model_for(cards: list[str], width: float, length: float) -> str | None:
-    """The first model whose range holds a width and a length in metres, which is the one that a simulator takes."""
-    for card in cards:
+    """The last model whose range holds a width and a length in metres: ngspice begins with it where a size is on a border."""
+    for card in reversed(cards):
         limits = {name.lower(): float(text) for name, _, text in _LIMIT.findall(card)} if _MODEL.match(card) else {}
         if len(limits) == 4 and all(limits[f"{side}min"] * (1 - _ROUNDING) <= size <= limits[f"{side}max"] * (1 + _ROUNDING)
                                     for side, size in (("w", width), ("l", length))):

@@ -102,7 +102,8 @@ def test_cut_models_have_the_digits_of_the_whole_library(name: str, kind: str) -
 @pytest.mark.parametrize("corner", ["tt", "sf"])
 def test_models_cut_to_the_sizes_of_cells_have_the_digits_of_all_sizes(name: str, corner: str) -> None:
     found = find_library(name)
-    sizes = sorted({one for cell in load_cells(name).values() for one in cell.transistors if one.width is not None})
+    sizes = sorted({one for cell in load_cells(name).values() for one in cell.transistors
+                    if one.width is not None and "fet" in one.model})
     assert len(sizes) > 8
     cards = "".join(f"v{k} a d{k} 0\nxm{k} {f'0 0 d{k} d{k}' if 'pfet' in one.model else f'd{k} d{k} 0 0'} {one.model} "
                     f"w={one.width} l={one.length} m=3 mult=3\n" for k, one in enumerate(sizes))

@@ -61,7 +61,7 @@ def measured(condition: Condition, sizes: np.ndarray) -> Farads:
 
 def test_the_fit_is_what_the_transistors_give() -> None:
     there, typical = bench(), Condition("tt", 27.0)
-    plates, found = fit_capacitor(there, [typical], lambda said: None)
+    plates, found = fit_capacitor(there, [typical])
     known = there.cell.fit
     assert known.plates is not None
     assert vars(plates) == pytest.approx(vars(known.plates), rel=1e-3)

@@ -100,8 +100,8 @@ def test_commands_are_those_that_lead_to_the_page(tmp_path: Path) -> None:
     weights = str(tmp_path / "best.safetensors")
     request = Request("net.kc", None, "0.1,0.2", ("a=1",), weights, "Net", None, (), "map-cells{pdk=sky130}", ())
     shared = ["net.kc", "--input", "0.1,0.2", "--weights", weights, "--top", "Net", "--passes", "map-cells{pdk=sky130}", "--set",
-              "a=1"]
-    found = commands_of(request, "moons", "r.toml", True)
+              "a=1", "--clocked"]
+    found = commands_of(request, "moons", "r.toml", corners=True, clocked=True)
     assert found["training"] == ["kcompile", "train", "net.kc", "--data", "moons", "--recipe", "r.toml", "-o", "run"]
     assert found["netlist"] == ["kcompile", *shared, "--target", "spice", "-o", "chip"]
     assert found["comparison with transistors"] == ["kcompile", "verify", *shared, "--corners"]
@@ -109,8 +109,8 @@ def test_commands_are_those_that_lead_to_the_page(tmp_path: Path) -> None:
     command = ["kcompile", "train", "net.kc", "--data", "moons", "--epochs", "7", "-o", "there"]
     (tmp_path / "A.manifest.json").write_text("[]")
     (tmp_path / "Net.manifest.json").write_text(json.dumps({"command": command, "files": {"best.safetensors": "0"}}))
-    assert commands_of(request, "moons", "r.toml", False)["training"] == command
-    assert "training" not in commands_of(replace(request, weights=None), "moons", None, False)
+    assert commands_of(request, "moons", "r.toml", corners=False, clocked=False)["training"] == command
+    assert "training" not in commands_of(replace(request, weights=None), "moons", None, corners=False, clocked=False)
 
 
 def test_inventory_grows_with_strengths() -> None:
