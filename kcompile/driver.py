@@ -318,7 +318,9 @@ def verify(model: Model | Circuit, *, against: str = "", until: float | None = N
     if against == TRANSISTORS or (not against and has_cells(circuit)):
         rtol, tolerance = RTOL if rtol is None else rtol, TOLERANCE if tolerance is None else tolerance
         if corners:
-            _no_transistors(circuit, corner, temperature, "a check in all corners")
+            if (corner, temperature) != ("tt", 27.0):
+                raise UsageError(Diagnostic("KC0721", "a check in all corners has no corner and no temperature of its own",
+                                            circuit.span, hint="all of them, or one corner and one temperature"))
             return confirm_corners(circuit, all_conditions(circuit), until=until, rtol=rtol, tolerance=tolerance, clocked=clocked,
                                    watch=watch)
         return confirm(circuit, corner=corner, temperature=temperature, until=until, rtol=rtol, tolerance=tolerance,

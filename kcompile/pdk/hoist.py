@@ -37,7 +37,7 @@ def hoist(cards: list[str], sizes: Sizes, scale: float, taken: Collection[str]) 
     """Cards of a subcircuit, taken apart; scale: metres of the unit of sizes; taken: names of models outside.
 
     None where models cannot stand outside: a size may be any or is in no range, a model depends on what an instance says besides
-    its size, the subcircuit chooses between cards, or a model outside has the same name.
+    its size or on a parameter that is not read here, the subcircuit chooses between cards, or a model outside has the same name.
     """
     names = {found[1].lower() for card in cards if (found := _MODEL.match(card))}
     if len(names) != 1 or names & set(taken) or any(card.lower().startswith(".if") for card in cards):
@@ -65,9 +65,13 @@ def _model_for(cards: list[str], width: float, length: float) -> str | None:
 
 
 def _parameters(cards: list[str]) -> dict[str, str | None]:
-    """Expressions of the parameters of a subcircuit; None for those that an instance may say."""
-    found: dict[str, str | None] = {name.lower(): text.strip("{}'") for card in cards if card.lower().startswith(".param")
-                                    for name, text in _VALUE.findall(card)}
+    """Expressions of the parameters of a subcircuit; None for those that an instance may say, and for all of a card with more on
+    it than names and single values, as `{a} + b`."""
+    found: dict[str, str | None] = {}
+    for card in cards:
+        if card.lower().startswith(".param"):
+            whole = not _VALUE.sub("", card[len(".param"):]).strip(" \t\n+")
+            found |= {name.lower(): text.strip("{}'") if whole else None for name, text in _VALUE.findall(card)}
     return {**found, **{name.lower(): None for name, _ in _VALUE.findall(cards[0])}}
 
 

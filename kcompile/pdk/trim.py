@@ -22,7 +22,7 @@ from kcompile.pdk.hoist import Sizes, hoist
 from kcompile.resources import cache_folder
 
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
-FORMAT = "4"
+FORMAT = "5"
 _KEPT = (".param", ".func", ".option", ".options", ".global", ".if", ".elseif", ".else", ".endif")
 _INSIDE = re.compile(r"(?:\.(?:param|model|if|elseif|else|endif|func|subckt|ends|nodeset)\b|[a-z])")
 """How a card inside a subcircuit begins; commands, includes and output are not models."""

@@ -53,6 +53,8 @@ def _confirmation(report: Confirmation) -> str:
         lines += [f"clocks: {', '.join(spans)}, read at {format_engineering(report.latency, 's', 4)}",
                   f"what is read is {format_engineering(report.read_error, 'V', 2)} from its node at most"]
     lines += [f"starting point {sample + 1}, {text}" for sample, tries in report.retries.items() for text in tries]
+    if not np.ptp(report.laws):
+        lines += ["no node moves, so that nothing was compared: --weights gives cells their units, --input starting voltages"]
     return "\n".join([*lines, _verdict(report.passed, float(error.max(initial=0.0)), report.tolerance)])
 
 

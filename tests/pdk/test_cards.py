@@ -106,6 +106,7 @@ def test_models_of_known_sizes_stand_outside_of_the_subcircuit(tmp_path: Path, m
 
 @pytest.mark.parametrize(("change", "sizes"), [
     (("", ""), [(2.0, 5.0), (2.0, None)]), (("", ""), [(0.5, 3.0)]), (("2*width", "2*width/mult"), [(2.0, 5.0)]),
+    (("{w+extra}", "{w+extra} + 1"), [(2.0, 5.0)]),
     ((".model m.0", ".if (1)\n.endif\n.model m.0"), [(2.0, 5.0)]), ((".ends\n", ".ends\n.model m r\n"), [(2.0, 5.0)])])
 def test_models_stay_where_a_size_does_not_say_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str],
                                                     sizes: list[tuple[float | None, float | None]]) -> None:

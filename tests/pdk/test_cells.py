@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from kcompile.pdk.placement import has_cells, place
 from kcompile.pdk.trim import trim
 from kcompile.verify.deck import Deck
 from kcompile.verify.run_ngspice import run_ngspice
+from kcompile.verify.show import show_report
 
 NET = """use std.passive: Capacitor;
 use sky130.tanh_pair: TanhPair;
@@ -129,6 +131,13 @@ def test_a_network_on_transistors_does_what_its_laws_say() -> None:
     assert report.power[0] == pytest.approx(1.8 * 100e-9 * (2 * units + 2 * 16 + 4), rel=0.05)
     # The laws alone, as behavioural sources: another netlist of the same circuit.
     assert kc.verify(net(), against="ngspice").passed
+
+
+def test_a_network_without_units_is_said_to_compare_nothing() -> None:
+    """A newcomer who forgot --weights read `passed: 1.11e-16 <= 0.05`."""
+    idle = kc.compile(kc.Source("net.kc", re.sub(r" \{ k = [-0-9]+ \}", "", NET)))
+    assert "no node moves, so that nothing was compared: --weights" in show_report(kc.verify(idle))
+    assert "no node moves" not in show_report(kc.verify(net()))
 
 
 def test_the_bench_of_a_large_network_asks_for_klu() -> None:

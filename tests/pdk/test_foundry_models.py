@@ -117,6 +117,7 @@ def test_models_cut_to_the_sizes_of_cells_have_the_digits_of_all_sizes(name: str
         amperes.append(run.raw.columns(wires))
     np.testing.assert_array_equal(*amperes)
     assert np.abs(amperes[0]).max() > 1e-5
+    assert trim(found, corner, sizes).text.count(".model") == len(sizes), "one for each size, all outside"
 
 
 @pytest.mark.parametrize("kind", KINDS)

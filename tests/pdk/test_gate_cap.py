@@ -9,15 +9,14 @@ import pytest
 
 import kcompile as kc
 from kcompile.characterize.capacitance import Farads, fit_capacitor, measure_farads
-from kcompile.characterize.conditions import Bench, Condition
+from kcompile.characterize.conditions import Condition
 from kcompile.diagnostics import KcompileError, render_text
 from kcompile.lower.base import BenchOptions
 from kcompile.lower.chip import Chip
 from kcompile.pdk.cell import Plates, load_cells
-from kcompile.pdk.find import find_library
-from kcompile.pdk.load import load_pdk
 from kcompile.pdk.placement import place
 from kcompile.verify.transistors import Confirmation
+from tests.pdk.test_cells import bench
 
 NET = """use std.passive: Capacitor;
 use sky130.tanh_pair: TanhPair;
@@ -43,12 +42,6 @@ def net(text: str = NET) -> kc.Circuit:
     return kc.compile(kc.Source("net.kc", text), inputs=[0.28, -0.25])
 
 
-def bench() -> Bench:
-    cells, signals = load_cells("sky130"), load_pdk("sky130").signals
-    assert signals is not None
-    return Bench(find_library("sky130"), signals, cells["gate_cap"], cells["bias"])
-
-
 def message(text: str) -> str:
     with pytest.raises(KcompileError) as caught:
         kc.lower(net(text))
@@ -56,11 +49,12 @@ def message(text: str) -> str:
 
 
 def measured(condition: Condition, sizes: np.ndarray) -> Farads:
-    return measure_farads(bench(), condition, Plates(0.05, tuple(map(tuple, sizes.tolist())), (3.36, 10.0), (0.04, 0.005)))
+    plates = Plates(0.05, tuple(map(tuple, sizes.tolist())), (3.36, 10.0), (0.04, 0.005))
+    return measure_farads(bench("gate_cap"), condition, plates)
 
 
 def test_the_fit_is_what_the_transistors_give() -> None:
-    there, typical = bench(), Condition("tt", 27.0)
+    there, typical = bench("gate_cap"), Condition("tt", 27.0)
     plates, found = fit_capacitor(there, [typical])
     known = there.cell.fit
     assert known.plates is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import kcompile as kc
-from kcompile.characterize.conditions import Bench, Condition
+from kcompile.characterize.conditions import Condition
 from kcompile.characterize.constants import fit_constants, law_of
 from kcompile.characterize.currents import CurrentMap, measure_currents
 from kcompile.characterize.loads import measure_load
@@ -18,11 +18,10 @@ from kcompile.lower.base import BenchOptions
 from kcompile.lower.chip import Chip
 from kcompile.lower.transistors import build_transistors
 from kcompile.pdk.cell import Cell, load_cells
-from kcompile.pdk.find import find_library
-from kcompile.pdk.load import load_pdk
 from kcompile.pdk.placement import place
 from kcompile.verify.layout import compare_netlists
 from kcompile.verify.transistors import Confirmation
+from tests.pdk.test_cells import bench
 
 NET = """use std.passive: Capacitor;
 use sky130.tanh_pair: TanhPair;
@@ -48,12 +47,6 @@ def net(text: str = NET) -> kc.Circuit:
     return kc.compile(kc.Source("net.kc", text), inputs=[0.1])
 
 
-def bench() -> Bench:
-    cells, signals = load_cells("sky130"), load_pdk("sky130").signals
-    assert signals is not None
-    return Bench(find_library("sky130"), signals, cells["idac"], cells["bias"])
-
-
 def message(function, *arguments, **named) -> str:
     with pytest.raises(KcompileError) as caught:
         function(*arguments, **named)
@@ -72,13 +65,13 @@ def units_of(cell: Cell, code: int, volts: np.ndarray, condition: Condition) -> 
 
 @pytest.fixture(scope="module")
 def typical() -> list[CurrentMap]:
-    there = bench()
+    there = bench("idac")
     assert there.cell.currents is not None
     return [measure_currents(there, Condition("tt", 27.0), units) for units in there.cell.currents.units]
 
 
 def test_the_fit_is_what_the_transistors_give(typical: list[CurrentMap]) -> None:
-    there = bench()
+    there = bench("idac")
     assert there.cell.currents is not None
     found = fit_constants(there.cell, typical, there.full_scale, there.cell.currents.constants)
     for name, value in there.cell.fit.at("tt", 27.0).items():
@@ -95,7 +88,7 @@ def test_every_code_is_more_than_the_one_below(typical: list[CurrentMap]) -> Non
     for low, high in itertools.pairwise(codes):
         # A positive code takes its current out of the cell.
         np.testing.assert_allclose(by_code[low] - by_code[high], high - low, atol=0.015)
-    cell, volts = bench().cell, np.linspace(-0.3, 0.3, 7)
+    cell, volts = bench("idac").cell, np.linspace(-0.3, 0.3, 7)
     for corner, temperature in cell.fit.constants:
         said = np.array([units_of(cell, code, volts, Condition(corner, temperature)) for code in range(-15, 16)])
         np.testing.assert_allclose(np.diff(said, axis=0), -1.0, atol=2e-3)
@@ -103,7 +96,7 @@ def test_every_code_is_more_than_the_one_below(typical: list[CurrentMap]) -> Non
 
 @pytest.mark.parametrize("condition", [Condition("ff", 85.0), Condition("ss", -40.0)], ids=str)
 def test_other_conditions_have_their_own_constants(condition: Condition) -> None:
-    there = bench()
+    there = bench("idac")
     for code in (15, 1, -15, -1):
         found = measure_currents(there, condition, (code, 0))
         apart = units_of(there.cell, code, found.s, condition) - found.into * abs(code)
@@ -111,7 +104,7 @@ def test_other_conditions_have_their_own_constants(condition: Condition) -> None
 
 
 def test_the_load_does_not_depend_on_bits_in_the_netlist() -> None:
-    there = bench()
+    there = bench("idac")
     off = measure_load(there, Condition("tt", 27.0), 0).middle
     assert 0.5e-15 < off < there.cell.fit.loads[0] < 6e-15
     loads = [place(net(NET.replace("5 - 8 * k", code))).load for code in ("0", "15", "-15 * k")]
